@@ -1,0 +1,3 @@
+#ifndef MUSTER_CLINUX_H
+#define MUSTER_CLINUX_H
+#endif
