@@ -65,15 +65,21 @@ let modules: [Module] = [
     module("DebianPackage", .formats, uses: ["ByteCoding"]),
 
     // Core: decisions. Pure like Formats; time and random bytes are arguments.
-    module("MusterModel", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats"]),
+    module(
+        "MusterModel",
+        .core,
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats"]
+    ),
     module("TUFTrust", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     module("MusterPolicy", .core, uses: ["ByteCoding", "CanonicalJSON", "OpenSSHFormats", "MusterModel"]),
     module(
-        "MusterTrust", .core,
+        "MusterTrust",
+        .core,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
             "MusterModel", "TUFTrust", "MusterPolicy",
-        ]),
+        ]
+    ),
     module("MusterRollout", .core, uses: ["ByteCoding", "SignatureVerification", "MusterModel"]),
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
@@ -81,59 +87,81 @@ let modules: [Module] = [
     module("MusterSystem", .adapters, uses: ["ByteCoding", "CLinux"], libraries: [subprocess, systemPackage]),
     module("MusterKeys", .adapters, uses: ["ByteCoding", "SignatureVerification", "MusterSystem", "CSodium"]),
     module(
-        "MusterSigners", .adapters,
+        "MusterSigners",
+        .adapters,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "OpenSSHFormats", "MusterSystem", "MusterKeys",
             "CSodium",
-        ]),
+        ]
+    ),
     module(
-        "PackageInstaller", .adapters,
-        uses: ["ByteCoding", "DebianPackage", "MusterSystem", "CLibArchive", "CLinux"], libraries: [subprocess]),
+        "PackageInstaller",
+        .adapters,
+        uses: ["ByteCoding", "DebianPackage", "MusterSystem", "CLibArchive", "CLinux"],
+        libraries: [subprocess]
+    ),
     module(
-        "MusterClient", .adapters,
+        "MusterClient",
+        .adapters,
         uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "MusterAPI", "MusterSystem"],
-        libraries: [asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
+        libraries: [asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]
+    ),
     module(
-        "TUFClient", .adapters,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"]),
+        "TUFClient",
+        .adapters,
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"]
+    ),
     module(
-        "MusterStore", .adapters,
+        "MusterStore",
+        .adapters,
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel", "MusterSystem"],
-        libraries: [grdb]),
+        libraries: [grdb]
+    ),
 
     // Services: use cases of the three programs.
     module(
-        "MusterServer", .services,
+        "MusterServer",
+        .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
             "MusterPolicy", "MusterTrust", "MusterRollout", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners",
             "MusterStore",
         ],
-        libraries: [hummingbird, hummingbirdTLS, nioCore, nioPosix, nioSSL, httpTypes, lifecycle, logging, argumentParser]),
+        libraries: [
+            hummingbird, hummingbirdTLS, nioCore, nioPosix, nioSSL, httpTypes, lifecycle, logging, argumentParser,
+        ]
+    ),
     module(
-        "MusterAgent", .services,
+        "MusterAgent",
+        .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys",
             "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [lifecycle, logging, argumentParser, asyncHTTPClient, nioCore]),
+        libraries: [lifecycle, logging, argumentParser, asyncHTTPClient, nioCore]
+    ),
     module(
-        "MusterCommands", .services,
+        "MusterCommands",
+        .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterRollout", "MusterAPI", "MusterSystem",
             "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [yams, subprocess, argumentParser, logging, asyncHTTPClient, nioCore]),
+        libraries: [yams, subprocess, argumentParser, logging, asyncHTTPClient, nioCore]
+    ),
 
     // Tools: about 20 lines each.
     module("musterd", .tools, uses: ["MusterServer"]),
     module("muster-agent", .tools, uses: ["MusterAgent"]),
     module("muster", .tools, uses: ["MusterCommands"]),
     module(
-        "tuf-client", .tools, uses: ["TUFClient", "MusterClient", "MusterSystem", "ByteCoding"],
-        libraries: [argumentParser]),
+        "tuf-client",
+        .tools,
+        uses: ["TUFClient", "MusterClient", "MusterSystem", "ByteCoding"],
+        libraries: [argumentParser]
+    ),
 ]
 
 /// C libraries of Debian and single system calls, below every layer.
@@ -202,23 +230,36 @@ func tests(_ name: String, uses: [String] = [], libraries: [Target.Dependency] =
     guard let module = modulesByName[name] else { fatalError("tests of \(name), which is not declared") }
     let dependencies = ([name, "MusterTestSupport"] + uses).map { Target.Dependency.byName(name: $0) } + libraries
     return .testTarget(
-        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(module.layer.folder)/\(name)Tests",
-        swiftSettings: settings)
+        name: "\(name)Tests",
+        dependencies: dependencies,
+        path: "Tests/\(module.layer.folder)/\(name)Tests",
+        swiftSettings: settings
+    )
 }
 
 let systemLibraries: [Target] = [
     .systemLibrary(
-        name: "CSodium", path: "Sources/Shims/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        name: "CSodium",
+        path: "Sources/Shims/CSodium",
+        pkgConfig: "libsodium",
+        providers: [.apt(["libsodium-dev"])]
+    ),
     .systemLibrary(
-        name: "CLibArchive", path: "Sources/Shims/CLibArchive", pkgConfig: "libarchive",
-        providers: [.apt(["libarchive-dev"])]),
+        name: "CLibArchive",
+        path: "Sources/Shims/CLibArchive",
+        pkgConfig: "libarchive",
+        providers: [.apt(["libarchive-dev"])]
+    ),
     .target(name: "CLinux", path: "Sources/Shims/CLinux"),
 ]
 
 let testTargets: [Target] = [
     .target(
-        name: "MusterTestSupport", dependencies: ["ByteCoding"], path: "Tests/Support/MusterTestSupport",
-        swiftSettings: settings),
+        name: "MusterTestSupport",
+        dependencies: ["ByteCoding"],
+        path: "Tests/Support/MusterTestSupport",
+        swiftSettings: settings
+    ),
     tests("ByteCoding"),
     tests("CanonicalJSON"),
 ]

@@ -56,7 +56,8 @@ public struct UTCTime: Hashable, Comparable, Sendable, CustomStringConvertible {
             let digits = String(value)
             return String(repeating: "0", count: max(0, width - digits.count)) + digits
         }
-        return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2) + "T" + padded(rest / 3600, 2) + ":"
+        return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2) + "T" + padded(rest / 3600, 2)
+            + ":"
             + padded(rest / 60 % 60, 2) + ":" + padded(rest % 60, 2) + "Z"
     }
 

@@ -131,7 +131,8 @@ public struct JSONFields: Sendable {
 
     /// What `read` makes of the member, or nil where it is absent or null: `try fields.optional("note") { try $0.string($1) }`.
     public func optional<Value>(
-        _ key: String, _ read: (JSONFields, String) throws(JSONError) -> Value
+        _ key: String,
+        _ read: (JSONFields, String) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
         has(key) ? try read(self, key) : nil
     }

@@ -33,7 +33,10 @@ struct JSONWriter {
     }
 
     private mutating func list<Element>(
-        _ open: StaticString, _ elements: [Element], _ close: StaticString, each: (inout JSONWriter, Element) -> Void
+        _ open: StaticString,
+        _ elements: [Element],
+        _ close: StaticString,
+        each: (inout JSONWriter, Element) -> Void
     ) {
         append(open.description)
         depth += 1
