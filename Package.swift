@@ -4,7 +4,9 @@ import PackageDescription
 
 // MARK: - Layers
 
-/// Folders under `Sources/` are layers. A module may depend on its own layer and on those below it, never upward:
+/// Folders under `Sources/` are layers.
+///
+/// A module may depend on its own layer and on those below it, never upward:
 /// `fatalError` below refuses the manifest otherwise, so the direction cannot be lost by accident.
 enum Layer: Int {
     case formats = 1
@@ -33,7 +35,6 @@ func module(_ name: String, _ layer: Layer, uses: [String] = [], libraries: [Tar
 /// Hashing, ECDSA P-256, RSA-PSS: 1.5 GB/s of SHA-256, seven times libsodium's.
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
-/// ASN.1 for PEM-encoded keys of other TUF repositories.
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// Ordered start and graceful shutdown of long-running parts.
@@ -167,7 +168,9 @@ let modules: [Module] = [
 /// C libraries of Debian and single system calls, below every layer.
 let shims: Set<String> = ["CSodium", "CLibArchive", "CLinux"]
 
-/// What a program must stay free of, and why. Checked over everything the program depends on, not only directly.
+/// What a program must stay free of, and why.
+///
+/// Checked over everything the program depends on, not only directly.
 let forbidden: [(program: String, what: [String], reason: String)] = [
     ("muster-agent", ["MusterStore", "GRDB"], "a node keeps no database: its state is files replaced atomically"),
     ("muster-agent", ["MusterServer", "Hummingbird"], "a node listens on nothing, so nothing can connect to it"),

@@ -34,5 +34,6 @@ public struct EnrollmentToken: Sendable, CustomStringConvertible {
     /// The token as it is pasted: secret.
     public var line: String { "muster1.\(fleet).\(Base64.encode(secret, alphabet: .url))" }
 
+    /// The value as it is written.
     public var description: String { "muster1.\(fleet).(secret)" }
 }

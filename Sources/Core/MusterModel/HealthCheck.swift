@@ -1,6 +1,8 @@
 import CanonicalJSON
 
-/// How a node finds out whether a new version works. Signed as part of the release, or configured on the node.
+/// How a node finds out whether a new version works.
+///
+/// Signed as part of the release, or configured on the node.
 public struct HealthCheck: Hashable, Sendable {
     /// What is tried.
     public enum Probe: Hashable, Sendable {

@@ -15,8 +15,10 @@ public protocol CheckedName: Hashable, Comparable, Sendable, CustomStringConvert
 }
 
 extension CheckedName {
+    /// The value as it is written.
     public var description: String { text }
 
+    /// The order of the bytes.
     public static func < (left: Self, right: Self) -> Bool {
         left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
     }
@@ -34,9 +36,12 @@ extension CheckedName {
 
 /// A node's id: given at enrollment, kept for life, through every rotation of its key.
 public struct NodeID: CheckedName {
+    /// What it looks like.
     public static let form = "1 to 63 of a-z, 0-9 and -, beginning with a letter or digit"
+    /// The name itself.
     public let text: String
 
+    /// The name, or nil where `text` does not have the form.
     public init?(_ text: String) {
         guard Self.hasForm(text, others: "-") else { return nil }
         self.text = text
@@ -45,9 +50,12 @@ public struct NodeID: CheckedName {
 
 /// A node's or a tag's label in rules and selectors, without the `tag:` in front.
 public struct Tag: CheckedName {
+    /// What it looks like.
     public static let form = "1 to 63 of a-z, 0-9, ., _ and -, beginning with a letter or digit"
+    /// The name itself.
     public let text: String
 
+    /// The name, or nil where `text` does not have the form.
     public init?(_ text: String) {
         guard Self.hasForm(text, others: "._-") else { return nil }
         self.text = text
@@ -56,20 +64,28 @@ public struct Tag: CheckedName {
 
 /// An operator's name in the policy.
 public struct OperatorName: CheckedName {
+    /// What it looks like.
     public static let form = "1 to 63 of a-z, 0-9, ., _, @ and -, beginning with a letter or digit"
+    /// The name itself.
     public let text: String
 
+    /// The name, or nil where `text` does not have the form.
     public init?(_ text: String) {
         guard Self.hasForm(text, others: "._@-") else { return nil }
         self.text = text
     }
 }
 
-/// A statement's id: 16 random bytes in hexadecimal digits, used once. The rollout that it starts has the same id.
+/// A statement's id: 16 random bytes in hexadecimal digits, used once.
+///
+/// The rollout that it starts has the same id.
 public struct StatementID: CheckedName {
+    /// What it looks like.
     public static let form = "32 lower-case hexadecimal digits"
+    /// The name itself.
     public let text: String
 
+    /// The name, or nil where `text` does not have the form.
     public init?(_ text: String) {
         guard text.utf8.count == 32, Hex.decode(text) != nil else { return nil }
         self.text = text
@@ -86,9 +102,12 @@ public typealias RolloutID = StatementID
 
 /// The SHA-256 of a fleet's first root metadata: what a node pins, and what binds a statement to one fleet.
 public struct FleetID: CheckedName {
+    /// What it looks like.
     public static let form = "64 lower-case hexadecimal digits"
+    /// The name itself.
     public let text: String
 
+    /// The name, or nil where `text` does not have the form.
     public init?(_ text: String) {
         guard text.utf8.count == 64, Hex.decode(text) != nil else { return nil }
         self.text = text

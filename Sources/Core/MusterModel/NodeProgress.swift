@@ -37,7 +37,7 @@ public struct NodeProgress: Hashable, Sendable {
     public let state: State
     /// The package's version that is installed now; empty where none is.
     public let version: String
-    /// Why, in words; empty while all is well. At most 2048 bytes.
+    /// Why, in words, at most 2048 bytes; empty while all is well.
     public let reason: String
     /// When the node entered the step, by its own clock.
     public let at: UTCTime

@@ -22,6 +22,7 @@ public enum NodeSelector: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The value as it is written.
     public var description: String {
         switch self {
         case .every: "*"

@@ -1,6 +1,8 @@
 import CanonicalJSON
 
-/// How a rollout spreads: in which stages, how fast, and when it stops by itself. Part of the signed statement, so an
+/// How a rollout spreads: in which stages, how fast, and when it stops by itself.
+///
+/// Part of the signed statement, so an
 /// approver sees it and the service cannot claim another.
 public struct RolloutStrategy: Hashable, Sendable {
     /// How many nodes have the new version at most when a stage is complete.

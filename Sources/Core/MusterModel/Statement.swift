@@ -1,7 +1,9 @@
 import ByteCoding
 import CanonicalJSON
 
-/// What kind of thing a statement asks for. A type that this program does not know can be neither signed nor obeyed.
+/// What kind of thing a statement asks for.
+///
+/// A type that this program does not know can be neither signed nor obeyed.
 public enum StatementType: String, Hashable, Sendable, CaseIterable {
     case enroll
     case tagNode = "tag-node"

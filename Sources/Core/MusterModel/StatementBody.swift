@@ -88,7 +88,9 @@ public struct EnrollBody: Hashable, Sendable {
     }
 }
 
-/// `tag-node`: the whole new set of tags of one node. The only way in which a node's tags ever change.
+/// `tag-node`: the whole new set of tags of one node.
+///
+/// The only way in which a node's tags ever change.
 public struct TagNodeBody: Hashable, Sendable {
     /// The node.
     public let node: NodeID

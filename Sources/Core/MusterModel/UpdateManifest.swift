@@ -1,7 +1,9 @@
 import ByteCoding
 import CanonicalJSON
 
-/// What the service tells one node now. It allows nothing by itself: each assignment carries the statement that does.
+/// What the service tells one node now.
+///
+/// It allows nothing by itself: each assignment carries the statement that does.
 ///
 /// ```
 /// {"_type": "update-manifest", "assignments": [{"action": "upgrade", "rollout": "…", "statement": {…}, "target": "…"}],

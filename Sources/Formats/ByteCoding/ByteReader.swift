@@ -11,6 +11,7 @@ public struct ByteReaderError: Error, Equatable, Sendable, CustomStringConvertib
         self.reason = reason
     }
 
+    /// The value as it is written.
     public var description: String { "\(reason) at byte \(offset)" }
 }
 

@@ -71,6 +71,7 @@ public struct UTCTime: Hashable, Comparable, Sendable, CustomStringConvertible {
         UTCTime(milliseconds: self.milliseconds + milliseconds)
     }
 
+    /// The order of moments.
     public static func < (left: UTCTime, right: UTCTime) -> Bool {
         left.milliseconds < right.milliseconds
     }

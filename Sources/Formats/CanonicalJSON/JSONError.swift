@@ -11,5 +11,6 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
+    /// Location and reason on one line.
     public var description: String { location.isEmpty ? reason : "\(location): \(reason)" }
 }

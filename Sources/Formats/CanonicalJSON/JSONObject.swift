@@ -7,10 +7,12 @@ public struct JSONObject: Sendable, Hashable {
         /// The value.
         public let value: JSONValue
 
+        /// Whether both are the same, byte for byte.
         public static func == (left: Member, right: Member) -> Bool {
             left.key.utf8.elementsEqual(right.key.utf8) && left.value == right.value
         }
 
+        /// Hashes what `==` compares.
         public func hash(into hasher: inout Hasher) {
             hasher.combine(JSONValue.string(key))
             hasher.combine(value)
@@ -92,6 +94,7 @@ public struct JSONObject: Sendable, Hashable {
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// The literal as a JSON value.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self.init(elements)
     }

@@ -53,6 +53,7 @@ public enum JSONValue: Sendable {
 }
 
 extension JSONValue: Hashable {
+    /// Whether both are the same, byte for byte.
     public static func == (left: JSONValue, right: JSONValue) -> Bool {
         switch (left, right) {
         case (.null, .null): true
@@ -66,6 +67,7 @@ extension JSONValue: Hashable {
         }
     }
 
+    /// Hashes what `==` compares.
     public func hash(into hasher: inout Hasher) {
         switch self {
         case .null: hasher.combine(0)
@@ -82,9 +84,14 @@ extension JSONValue: Hashable {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// The literal as a JSON value.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// The literal as a JSON value.
     public init(integerLiteral value: Int64) { self = .integer(value) }
+    /// The literal as a JSON value.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// The literal as a JSON value.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// The literal as a JSON value.
     public init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(JSONObject(elements)) }
 }

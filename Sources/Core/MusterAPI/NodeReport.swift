@@ -1,0 +1,167 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+
+/// `POST /v1/node/report`: what a node says of itself.
+public struct NodeReport: Body {
+    /// A socket that something on the node listens on; only sent where the node opts in.
+    public struct Listener: Hashable, Sendable {
+        /// `tcp` or `udp`.
+        public let transport: String
+        /// The address it is bound to.
+        public let address: String
+        /// The port.
+        public let port: Int
+
+        /// A listening socket.
+        public init(transport: String, address: String, port: Int) {
+            self.transport = transport
+            self.address = address
+            self.port = port
+        }
+    }
+
+    /// The agent's version.
+    public var agentVersion: String
+    /// `PRETTY_NAME` of os-release.
+    public var osRelease: String
+    /// The kernel's release, as `uname -r` prints it.
+    public var kernel: String
+    /// The package manager's architecture, such as `amd64`.
+    public var architecture: String
+    /// The id of this boot.
+    public var bootID: String
+    /// Seconds since the node booted.
+    public var uptimeSeconds: Int64
+    /// Installed versions of the managed packages by name; at most 4096.
+    public var packages: [String: String]
+    /// What listens; empty unless the node opts in.
+    public var listeners: [Listener]
+    /// How far the node is with each rollout that it knows of; at most 256.
+    public var progress: [NodeProgress]
+    /// The version of the TUF timestamp that the node trusts; 0 before the first.
+    public var timestampVersion: Int64
+    /// The version of the policy that the node trusts; 0 before the first.
+    public var policyVersion: Int64
+    /// The sequence of the last manifest that the node accepted.
+    public var sequence: Int64
+    /// Why the node does nothing at the moment (it cannot verify, its disk is full, …); empty while all is well.
+    public var hold: String
+
+    /// A report.
+    public init(
+        agentVersion: String,
+        osRelease: String,
+        kernel: String,
+        architecture: String,
+        bootID: String,
+        uptimeSeconds: Int64,
+        packages: [String: String],
+        listeners: [Listener] = [],
+        progress: [NodeProgress] = [],
+        timestampVersion: Int64 = 0,
+        policyVersion: Int64 = 0,
+        sequence: Int64 = 0,
+        hold: String = ""
+    ) {
+        self.agentVersion = agentVersion
+        self.osRelease = osRelease
+        self.kernel = kernel
+        self.architecture = architecture
+        self.bootID = bootID
+        self.uptimeSeconds = uptimeSeconds
+        self.packages = packages
+        self.listeners = listeners
+        self.progress = progress
+        self.timestampVersion = timestampVersion
+        self.policyVersion = policyVersion
+        self.sequence = sequence
+        self.hold = hold
+    }
+
+    /// Reads a report; all but the agent's version may be missing.
+    public init(_ fields: JSONFields) throws(JSONError) {
+        func text(_ key: String, _ limit: Int) throws(JSONError) -> String {
+            fields.has(key) ? try fields.string(key, limit: limit) : ""
+        }
+        func number(_ key: String) throws(JSONError) -> Int64 { fields.has(key) ? try fields.integer(key) : 0 }
+        agentVersion = try fields.string("agent_version", limit: 128)
+        osRelease = try text("os_release", 256)
+        kernel = try text("kernel", 256)
+        architecture = try text("architecture", 64)
+        bootID = try text("boot_id", 64)
+        uptimeSeconds = try number("uptime_seconds")
+        hold = try text("hold", 2048)
+        timestampVersion = try number("timestamp_version")
+        policyVersion = try number("policy_version")
+        sequence = try number("sequence")
+        packages = [:]
+        if fields.has("packages") {
+            let object = try fields.fields("packages")
+            guard object.object.count <= 4096 else { throw fields.error("packages", "has more than 4096 entries") }
+            for member in object.object.members {
+                guard member.key.utf8.count <= 256 else { throw fields.error("packages", "a name is too long") }
+                packages[member.key] = try object.string(member.key, limit: 256)
+            }
+        }
+        listeners = []
+        if fields.has("listeners") {
+            for listener in try fields.objects("listeners", limit: 1024) {
+                listeners.append(
+                    Listener(
+                        transport: try listener.string("transport", limit: 16),
+                        address: try listener.string("address", limit: 64),
+                        port: Int(try listener.integer("port", in: 0...65535))
+                    )
+                )
+            }
+        }
+        progress = []
+        if fields.has("progress") {
+            for step in try fields.objects("progress", limit: 256) { progress.append(try NodeProgress(step)) }
+        }
+    }
+
+    /// The report as it is sent.
+    public var json: JSONValue {
+        [
+            "agent_version": .string(agentVersion), "os_release": .string(osRelease), "kernel": .string(kernel),
+            "architecture": .string(architecture), "boot_id": .string(bootID),
+            "uptime_seconds": .integer(uptimeSeconds),
+            "packages": .object(JSONObject(packages.map { ($0.key, .string($0.value)) })),
+            "listeners": .array(
+                listeners.map {
+                    [
+                        "transport": .string($0.transport), "address": .string($0.address),
+                        "port": JSONValue($0.port),
+                    ]
+                }
+            ),
+            "progress": .array(progress.map(\.json)), "timestamp_version": .integer(timestampVersion),
+            "policy_version": .integer(policyVersion), "sequence": .integer(sequence), "hold": .string(hold),
+        ]
+    }
+}
+
+/// The answer to a report, sent only after the report is on disk.
+public struct ReportReply: Body {
+    /// Seconds after which the service would like the next report.
+    public let nextSeconds: Int
+    /// The service's clock, for the node's log only: a node never sets anything by it.
+    public let time: UTCTime
+
+    /// An answer.
+    public init(nextSeconds: Int, time: UTCTime) {
+        self.nextSeconds = nextSeconds
+        self.time = time
+    }
+
+    /// Reads an answer.
+    public init(_ fields: JSONFields) throws(JSONError) {
+        nextSeconds = Int(try fields.integer("next_seconds", in: 1...86400))
+        time = try fields.milliseconds("time")
+    }
+
+    /// The answer as it is sent.
+    public var json: JSONValue { ["next_seconds": JSONValue(nextSeconds), "time": .integer(time.milliseconds)] }
+}
