@@ -52,7 +52,6 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
-let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 // MARK: - Modules
 
@@ -85,7 +84,7 @@ let modules: [Module] = [
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
     // Adapters: the outside world, one library or one system each.
-    module("MusterSystem", .adapters, uses: ["ByteCoding", "CLinux"], libraries: [subprocess, systemPackage]),
+    module("MusterSystem", .adapters, uses: ["ByteCoding", "CLinux"]),
     module("MusterKeys", .adapters, uses: ["ByteCoding", "SignatureVerification", "MusterSystem", "CSodium"]),
     module(
         "MusterSigners",
@@ -282,7 +281,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
-        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),

@@ -1,0 +1,50 @@
+import Glibc
+
+/// Files that are replaced whole: after a crash there is the old file or the new one, never a mixture.
+public enum AtomicFile {
+    /// Writes `bytes` to a new file beside `path`, syncs it, renames it over `path` and syncs the folder.
+    ///
+    /// The file is created with `mode`, so it is never readable by more than that. On an error `path` is as it was.
+    public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SystemError) {
+        let temporary = try Self.temporary(for: path, mode: mode)
+        do throws(SystemError) {
+            try temporary.write(bytes)
+            try temporary.sync()
+            guard Glibc.rename(temporary.path, path) == 0 else { throw SystemError("replace", path, errno: errno) }
+        } catch {
+            unlink(temporary.path)
+            throw error
+        }
+        try Directory.sync(Directory.parent(of: path))
+    }
+
+    /// Removes `path` for good; no error where it does not exist.
+    public static func remove(_ path: String) throws(SystemError) {
+        guard unlink(path) == 0 else {
+            if errno == ENOENT { return }
+            throw SystemError("remove", path, errno: errno)
+        }
+        try Directory.sync(Directory.parent(of: path))
+    }
+
+    /// Renames `from` to `to`, replacing it, and syncs the folder of `to`.
+    public static func rename(_ from: String, to: String) throws(SystemError) {
+        guard Glibc.rename(from, to) == 0 else { throw SystemError("rename", "\(from) to \(to)", errno: errno) }
+        try Directory.sync(Directory.parent(of: to))
+    }
+
+    private static func temporary(for path: String, mode: UInt32) throws(SystemError) -> OpenFile {
+        var generator = SystemRandomNumberGenerator()
+        let name = ".\(Directory.name(of: path)).\(String(generator.next(), radix: 16)).new"
+        let temporary = Directory.parent(of: path) + "/" + name
+        let file: OpenFile
+        do throws(SystemError) {
+            file = try OpenFile(temporary, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+        } catch {
+            throw SystemError("create a file beside", path, errno: error.code)
+        }
+        // The process's umask only ever takes bits away; a mode that was asked for is given whole.
+        fchmod(file.descriptor, mode)
+        return file
+    }
+}

@@ -1,0 +1,115 @@
+import CLinux
+import Glibc
+
+/// Two connected descriptors, both close-on-exec; an end that is taken is closed by whoever took it.
+final class Pipe {
+    private(set) var readEnd: OpenFile
+    private(set) var writeEnd: OpenFile
+
+    init() throws(SystemError) {
+        var ends: (Int32, Int32) = (-1, -1)
+        let result = withUnsafeMutableBytes(of: &ends) { buffer in
+            clinux_pipe(buffer.baseAddress?.assumingMemoryBound(to: Int32.self))
+        }
+        guard result == 0 else { throw SystemError("create", "a pipe", errno: errno) }
+        readEnd = OpenFile(descriptor: ends.0, path: "pipe")
+        writeEnd = OpenFile(descriptor: ends.1, path: "pipe")
+    }
+
+    /// Keeps the end for reading without blocking, and closes the other one.
+    func takeReadEnd() -> OpenFile {
+        let taken = readEnd
+        _ = fcntl(taken.descriptor, F_SETFL, O_NONBLOCK)
+        writeEnd = taken
+        return taken
+    }
+
+    /// Keeps the end for writing without blocking, and closes the other one.
+    func takeWriteEnd() -> OpenFile {
+        let taken = writeEnd
+        _ = fcntl(taken.descriptor, F_SETFL, O_NONBLOCK)
+        readEnd = taken
+        return taken
+    }
+}
+
+/// The last bytes of a stream.
+struct Tail {
+    private(set) var bytes: [UInt8] = []
+    private(set) var dropped = false
+    let limit: Int
+
+    mutating func append(_ piece: ArraySlice<UInt8>) {
+        bytes.append(contentsOf: piece)
+        guard bytes.count > limit else { return }
+        dropped = true
+        bytes.removeFirst(bytes.count - limit)
+    }
+}
+
+/// Our ends of a child's three standard streams.
+struct Streams {
+    private var input: OpenFile?
+    private var output: OpenFile?
+    private var errors: OpenFile?
+    private var pending: ArraySlice<UInt8>
+    private(set) var outputTail: Tail
+    private(set) var errorTail: Tail
+
+    init(input: OpenFile, output: OpenFile, errors: OpenFile, pending: ArraySlice<UInt8>, limit: Int) {
+        self.input = pending.isEmpty ? nil : input
+        self.output = output
+        self.errors = errors
+        self.pending = pending
+        outputTail = Tail(limit: limit)
+        errorTail = Tail(limit: limit)
+    }
+
+    /// Waits for any stream, moves what can be moved; true when the process itself has ended.
+    mutating func poll(with process: Int32, milliseconds: Int64) -> Bool {
+        var entries = [
+            pollfd(fd: process, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: output?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: errors?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: input?.descriptor ?? -1, events: Int16(POLLOUT), revents: 0),
+        ]
+        guard Glibc.poll(&entries, nfds_t(entries.count), Int32(clamping: milliseconds)) > 0 else { return false }
+        if entries[1].revents != 0 { Self.receive(&output, &outputTail) }
+        if entries[2].revents != 0 { Self.receive(&errors, &errorTail) }
+        if entries[3].revents != 0 { send() }
+        return entries[0].revents != 0
+    }
+
+    /// Takes what is still in the pipes of a process that has ended, until both end or the time is over.
+    mutating func drain(until time: Int64) {
+        input = nil
+        while output != nil || errors != nil {
+            let left = time - MonotonicClock.milliseconds()
+            guard left > 0 else { return }
+            _ = poll(with: -1, milliseconds: left)
+        }
+    }
+
+    private mutating func send() {
+        guard let file = input else { return }
+        let count = pending.withUnsafeBytes { buffer in
+            retrying { write(file.descriptor, buffer.baseAddress, buffer.count) }
+        }
+        if count > 0 { pending = pending.dropFirst(count) }
+        // A program that does not want its input has closed the pipe: its exit code says whether that matters.
+        if pending.isEmpty || (count < 0 && errno != EAGAIN) { input = nil }
+    }
+
+    private static func receive(_ file: inout OpenFile?, _ tail: inout Tail) {
+        guard let open = file else { return }
+        var piece = [UInt8](repeating: 0, count: 65536)
+        let count = piece.withUnsafeMutableBytes { buffer in
+            retrying { read(open.descriptor, buffer.baseAddress, buffer.count) }
+        }
+        if count > 0 {
+            tail.append(piece[..<count])
+        } else if count == 0 || errno != EAGAIN {
+            file = nil
+        }
+    }
+}
