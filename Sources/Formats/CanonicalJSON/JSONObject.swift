@@ -33,22 +33,9 @@ public struct JSONObject: Sendable, Hashable {
         for (key, value) in pairs { self[key] = value }
     }
 
-    /// Sorts what the parser read; nil when a key occurs twice.
-    init?(parsed: [Member]) {
-        members = parsed
-        guard members.count > 1 else { return }
-        if !(1..<members.count).allSatisfy({ Self.precedes(members[$0 - 1].key, members[$0].key) }) {
-            members.sort { Self.precedes($0.key, $1.key) }
-            for index in 1..<members.count
-            where members[index].key.utf8.elementsEqual(members[index - 1].key.utf8) {
-                return nil
-            }
-        }
-    }
-
-    /// A member built by the parser.
-    static func member(_ key: String, _ value: JSONValue) -> Member {
-        Member(key: key, value: value)
+    /// The members that a document has, each key once.
+    init(unique: [Member], isSorted: Bool) {
+        members = isSorted ? unique : unique.sorted { Self.precedes($0.key, $1.key) }
     }
 
     /// How many members there are.
