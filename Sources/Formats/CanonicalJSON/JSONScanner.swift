@@ -218,12 +218,21 @@ struct JSONScanner {
     }
 
     private mutating func append(
-        _ kind: JSONToken.Kind, from start: Int, isCanonical: Bool = true, needsWork: Bool = false
+        _ kind: JSONToken.Kind,
+        from start: Int,
+        isCanonical: Bool = true,
+        needsWork: Bool = false
     ) {
         tokens.append(
             JSONToken(
-                start: UInt32(start), end: UInt32(index), next: UInt32(tokens.count + 1), kind: kind,
-                isCanonical: isCanonical, needsWork: needsWork))
+                start: UInt32(start),
+                end: UInt32(index),
+                next: UInt32(tokens.count + 1),
+                kind: kind,
+                isCanonical: isCanonical,
+                needsWork: needsWork
+            )
+        )
     }
 
     // MARK: - Bytes

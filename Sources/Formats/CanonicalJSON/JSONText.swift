@@ -2,7 +2,8 @@
 enum JSONText {
     /// The bytes between the quotes of a string, still escaped.
     static func content(
-        _ token: JSONToken, in bytes: UnsafeBufferPointer<UInt8>
+        _ token: JSONToken,
+        in bytes: UnsafeBufferPointer<UInt8>
     ) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(rebasing: bytes[(Int(token.start) + 1)..<(Int(token.end) - 1)])
     }
@@ -100,7 +101,9 @@ enum JSONText {
 
     /// Appends the scalar whose four digits begin at `index`, with the second half of a surrogate pair.
     private static func appendScalar(
-        of content: UnsafeBufferPointer<UInt8>, at index: inout Int, to text: inout [UInt8]
+        of content: UnsafeBufferPointer<UInt8>,
+        at index: inout Int,
+        to text: inout [UInt8]
     ) {
         var code = hexadecimal(content[index..<(index + 4)]) ?? 0
         index += 4

@@ -34,7 +34,8 @@ public struct FileHashes: Sendable, Equatable {
     /// Whether all hashes that can be checked are those of `bytes`, and at least one can be.
     public func match(_ bytes: [UInt8]) -> Bool {
         guard isVerifiable else { return false }
-        return (sha256.map { $0 == Digest.sha256(bytes) } ?? true) && (sha512.map { $0 == Digest.sha512(bytes) } ?? true)
+        return (sha256.map { $0 == Digest.sha256(bytes) } ?? true)
+            && (sha512.map { $0 == Digest.sha512(bytes) } ?? true)
     }
 
     var json: JSONValue {

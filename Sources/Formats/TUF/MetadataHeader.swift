@@ -38,7 +38,9 @@ public struct MetadataHeader: Sendable, Equatable {
     public static func isSupported(_ specVersion: String) -> Bool {
         let parts = specVersion.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         return (2...3).contains(parts.count) && parts[0].elementsEqual("1".utf8)
-            && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
+            && parts.allSatisfy {
+                !$0.isEmpty && $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            }
     }
 
     /// The members of the header, for writing.

@@ -32,7 +32,11 @@ public struct Root: Sendable {
 
     /// Root metadata that is being made: `keys` are named by their ids.
     public init(
-        version: Int64, expires: UTCTime, keys: [TUFKey], roles: [Role: RoleKeys], consistentSnapshot: Bool = true
+        version: Int64,
+        expires: UTCTime,
+        keys: [TUFKey],
+        roles: [Role: RoleKeys],
+        consistentSnapshot: Bool = true
     ) throws(JSONError) {
         header = MetadataHeader(type: "root", version: version, expires: expires)
         self.consistentSnapshot = consistentSnapshot
@@ -44,9 +48,10 @@ public struct Root: Sendable {
     /// Reads the signed part of root metadata.
     public init(_ fields: JSONFields) throws(JSONError) {
         header = try MetadataHeader(fields, type: "root")
-        consistentSnapshot = try fields.optional("consistent_snapshot") { fields, key throws(JSONError) in
-            try fields.bool(key)
-        } ?? false
+        consistentSnapshot =
+            try fields.optional("consistent_snapshot") { fields, key throws(JSONError) in
+                try fields.bool(key)
+            } ?? false
         keys = try fields.keys("keys")
         let roles = try fields.fields("roles")
         var found: [Role: RoleKeys] = [:]

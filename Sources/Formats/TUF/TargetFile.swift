@@ -24,7 +24,11 @@ public struct TargetFile: Sendable, Equatable {
     /// The description of a file whose content is at hand.
     public init(path: String, content: [UInt8], custom: JSONValue? = nil) {
         self.init(
-            path: path, length: Int64(content.count), hashes: FileHashes(sha256: Digest.sha256(content)), custom: custom)
+            path: path,
+            length: Int64(content.count),
+            hashes: FileHashes(sha256: Digest.sha256(content)),
+            custom: custom
+        )
     }
 
     /// Reads the description of `path`.

@@ -47,7 +47,9 @@ public enum TargetPath {
     /// the file name where the repository has consistent snapshots. Nil for a path that is not safe.
     public static func address(of file: TargetFile, consistentSnapshot: Bool) -> String? {
         guard isSafe(file.path) else { return nil }
-        var parts = file.path.utf8.split(separator: UInt8(ascii: "/")).map { percentEncoded(String(decoding: $0, as: UTF8.self)) }
+        var parts = file.path.utf8.split(separator: UInt8(ascii: "/")).map {
+            percentEncoded(String(decoding: $0, as: UTF8.self))
+        }
         if consistentSnapshot {
             guard let prefix = file.hashes.fileNamePrefix, let name = parts.popLast() else { return nil }
             parts.append(prefix + "." + name)

@@ -23,7 +23,10 @@ public struct Targets: Sendable {
 
     /// Targets metadata that is being made.
     public init(
-        version: Int64, expires: UTCTime, targets: [TargetFile] = [], delegations: Delegations? = nil
+        version: Int64,
+        expires: UTCTime,
+        targets: [TargetFile] = [],
+        delegations: Delegations? = nil
     ) throws(JSONError) {
         var object = MetadataHeader(type: "targets", version: version, expires: expires).json
         object["targets"] = .object(JSONObject(targets.map { ($0.path, $0.json) }))
