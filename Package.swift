@@ -104,7 +104,7 @@ let modules: [Module] = [
         "MusterClient",
         .adapters,
         uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "MusterAPI", "MusterSystem"],
-        libraries: [asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]
+        libraries: [asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]
     ),
     module(
         "TUFClient",
