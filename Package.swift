@@ -80,7 +80,9 @@ let modules: [Module] = [
             "MusterModel", "TUFTrust", "MusterPolicy",
         ]
     ),
-    module("MusterRollout", .core, uses: ["ByteCoding", "SignatureVerification", "MusterModel"]),
+    module(
+        "MusterRollout", .core,
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
     // Adapters: the outside world, one library or one system each.

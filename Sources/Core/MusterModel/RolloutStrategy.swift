@@ -21,7 +21,10 @@ public struct RolloutStrategy: Hashable, Sendable {
     public var maxInFlight: Int
     /// The rollout halts when more nodes than this have failed.
     public var maxFailures: Int
-    /// Seconds after its assignment by which a node must have begun, or it no longer holds up its stage.
+    /// Seconds after its assignment by which a node must have begun to install.
+    ///
+    /// One that was not in contact since no longer holds up its stage and is assigned again when it is seen; one that
+    /// was in contact, and may hold the assignment, counts as failed.
     public var startDeadlineSeconds: Int
     /// Seconds after it has begun by which a node must have confirmed, or it counts as failed (lost contact).
     public var finishDeadlineSeconds: Int

@@ -1,0 +1,80 @@
+import ByteCoding
+import MusterModel
+
+/// What operators and the calendar do to a rollout.
+extension Rollout {
+    mutating func approve() {
+        guard !isApproved, phase.isOpen else { return }
+        isApproved = true
+        hasChanged = true
+        if phase == .awaitingApproval { phase = .running }
+    }
+
+    /// Stops assigning; takes back what no node is known to have begun.
+    ///
+    /// `by` is nil where it happens by itself.
+    mutating func halt(_ reason: String, by: OperatorName?) {
+        guard phase == .running || phase == .awaitingApproval else { return }
+        phase = .halted(reason: reason, by: by)
+        hasChanged = true
+        withdrawAll()
+        effects.append(.halted(reason: by.map { "halted by \($0): \(reason)" } ?? reason))
+    }
+
+    mutating func resume(_ by: OperatorName) {
+        guard case .halted = phase else { return }
+        phase = isApproved ? .running : .awaitingApproval
+        forgiven = failures
+        hasChanged = true
+        effects.append(.resumed(by: by))
+        guard phase == .running else { return }
+        for index in nodes.indices where nodes[index].state == .withdrawn { assignAgain(index) }
+    }
+
+    mutating func cancel(_ reason: String, _ by: OperatorName) {
+        guard phase.isOpen else { return }
+        end(.cancelled(reason: reason, by: by), "cancelled by \(by): \(reason)")
+    }
+
+    mutating func expireIfDue() {
+        guard phase.isOpen, clock >= expires else { return }
+        let before =
+            switch phase {
+            case .awaitingApproval: "while it waited for approval"
+            case .halted(let reason, _): "while it was halted (\(reason))"
+            default:
+                "with \(counts[.confirmed]) of \(counts.present) nodes confirmed, \(counts[.skipped]) not in contact"
+            }
+        let reason = Self.clip("the statement expired at \(expires) \(before)")
+        end(.expired(reason: reason), reason)
+    }
+
+    private mutating func end(_ phase: Phase, _ reason: String) {
+        self.phase = phase
+        bakesUntil = nil
+        hasChanged = true
+        withdrawAll()
+        effects.append(.ended(reason: reason))
+    }
+
+    /// A node that held its place while the rollout was halted.
+    ///
+    /// If the manifest that it may hold has expired since, it counts as not in contact until it is seen.
+    private mutating func assignAgain(_ index: Int) {
+        let lapsed = clock >= nodes[index].since.adding(seconds: UpdateManifest.lifetime)
+        nodes[index].hasContact = !lapsed
+        move(index, to: .assigned)
+        effects.append(.assign(nodes[index].id))
+    }
+
+    private mutating func withdrawAll() {
+        for index in nodes.indices where nodes[index].state.isAssigned && !nodes[index].state.hasBegun {
+            effects.append(.withdraw(nodes[index].id))
+            if nodes[index].hasContact {
+                move(index, to: .withdrawn)
+            } else {
+                sendBack(index)
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import ByteCoding
+import MusterModel
+
+/// What nodes say, and what their silence says.
+extension Rollout {
+    mutating func see(_ node: NodeID) {
+        guard phase.isOpen, let index = indices[node] else { return }
+        markSeen(index)
+    }
+
+    /// A report counts only if it moves the node up in `RolloutNode.State.order`: duplicates and late ones change nothing.
+    mutating func report(_ node: NodeID, _ progress: NodeProgress) {
+        guard progress.rollout == id, let index = indices[node], nodes[index].state != .removed else { return }
+        let state = RolloutNode.State(progress.state)
+        if state == .confirmed {
+            confirm(index, progress)
+        } else if state.isFailure {
+            if nodes[index].wasAssigned {
+                fail(index, state, progress.reason.isEmpty ? "no reason given" : progress.reason)
+            }
+        } else if nodes[index].state.isInFlight, state.order > nodes[index].state.order {
+            nodes[index].hasContact = true
+            move(index, to: state)
+        }
+        if phase.isOpen { markSeen(index) }
+    }
+
+    /// Counts nodes whose deadline passed as skipped or failed, in the order of their turns.
+    mutating func passDeadlines() {
+        guard phase.isOpen else { return }
+        var due: [Int] = []
+        while let entry = startDeadlines.first {
+            let isStale = !isNotBegun(entry)
+            guard isStale || startDeadline(entry.since) <= clock else { break }
+            if !isStale { due.append(entry.index) }
+            startDeadlines.removeFirst()
+        }
+        while let entry = finishDeadlines.first {
+            let isStale = !nodes[entry.index].state.hasBegun || nodes[entry.index].since != entry.since
+            guard isStale || finishDeadline(entry.since) <= clock else { break }
+            if !isStale { due.append(entry.index) }
+            finishDeadlines.removeFirst()
+        }
+        for index in due.sorted() { passDeadline(index) }
+    }
+
+    func startDeadline(_ since: UTCTime) -> UTCTime { since.adding(seconds: Int64(strategy.startDeadlineSeconds)) }
+
+    func finishDeadline(_ since: UTCTime) -> UTCTime { since.adding(seconds: Int64(strategy.finishDeadlineSeconds)) }
+
+    private func isNotBegun(_ entry: DeadlineQueue.Entry) -> Bool {
+        let node = nodes[entry.index]
+        return node.state.isAssigned && !node.state.hasBegun && node.since == entry.since
+    }
+
+    private mutating func passDeadline(_ index: Int) {
+        let node = nodes[index]
+        guard node.state.isAssigned else { return }
+        if node.state.hasBegun {
+            let limit = strategy.finishDeadlineSeconds
+            fail(
+                index,
+                .failed,
+                "lost contact: not confirmed within \(limit) s of beginning (last report: \(node.state.rawValue))"
+            )
+        } else if node.hasContact {
+            let limit = strategy.startDeadlineSeconds
+            fail(
+                index,
+                .failed,
+                "did not begin within \(limit) s of its assignment (last report: \(node.state.rawValue))"
+            )
+        } else {
+            skip(index)
+        }
+    }
+
+    private mutating func skip(_ index: Int) {
+        let reason = "not in contact within \(strategy.startDeadlineSeconds) s of its assignment"
+        move(index, to: .skipped, reason: reason)
+        effects.append(.withdraw(nodes[index].id))
+        effects.append(.skipped(nodes[index].id, reason: reason))
+    }
+
+    private mutating func confirm(_ index: Int, _ progress: NodeProgress) {
+        guard nodes[index].state != .confirmed else { return }
+        guard progress.version == version else {
+            guard nodes[index].wasAssigned else { return }
+            return fail(index, .failed, "confirmed version \(progress.version) instead of \(version)")
+        }
+        move(index, to: .confirmed)
+    }
+
+    /// Also for a node that failed before in another way: the failure is counted once.
+    private mutating func fail(_ index: Int, _ state: RolloutNode.State, _ reason: String) {
+        let node = nodes[index]
+        guard state.order > node.state.order else { return }
+        let reason = Self.clip(reason)
+        if node.state.isAssigned { effects.append(.withdraw(node.id)) }
+        move(index, to: state, reason: reason)
+        effects.append(.failed(node.id, reason: reason))
+        guard !node.hasFailed else { return }
+        nodes[index].hasFailed = true
+        failures += 1
+        guard phase == .running, failures - forgiven > strategy.maxFailures else { return }
+        let count = failures - forgiven
+        let nodes = count == 1 ? "1 node" : "\(count) nodes"
+        halt(Self.clip("\(nodes) failed, \(strategy.maxFailures) allowed; the last is \(node.id): \(reason)"), by: nil)
+    }
+
+    private mutating func markSeen(_ index: Int) {
+        if nodes[index].state == .skipped {
+            sendBack(index)
+        } else if nodes[index].state.isAssigned, !nodes[index].hasContact {
+            nodes[index].hasContact = true
+            hasChanged = true
+        }
+    }
+}
