@@ -4,7 +4,9 @@ import Dispatch
 public struct Command: Sendable {
     /// Absolute path of the program.
     public var executable: String
-    /// Arguments after the program's own name. Visible to every user of the machine: never a secret.
+    /// Arguments after the program's own name.
+    ///
+    /// Visible to every user of the machine: never a secret.
     public var arguments: [String]
     /// The whole environment.
     public var environment: [String: String]

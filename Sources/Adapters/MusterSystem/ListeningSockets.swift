@@ -5,8 +5,10 @@ public struct ListeningSocket: Hashable, Comparable, Sendable, CustomStringConve
     /// The TCP port.
     public let port: UInt16
 
+    /// `address:port`, an IPv6 address in brackets.
     public var description: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
 
+    /// Order by port, then by address.
     public static func < (left: ListeningSocket, right: ListeningSocket) -> Bool {
         (left.port, left.address) < (right.port, right.address)
     }

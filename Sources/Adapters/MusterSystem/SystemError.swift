@@ -34,6 +34,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether the disk is full or the quota used up.
     public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
 
+    /// `cannot open /x: no such file or directory`.
     public var description: String { "cannot \(attempt) \(subject): \(reason)" }
 
     private static func text(_ code: Int32) -> String {
