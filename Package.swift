@@ -81,8 +81,10 @@ let modules: [Module] = [
         ]
     ),
     module(
-        "MusterRollout", .core,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
+        "MusterRollout",
+        .core,
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
+    ),
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
     // Adapters: the outside world, one library or one system each.
@@ -99,8 +101,7 @@ let modules: [Module] = [
     module(
         "PackageInstaller",
         .adapters,
-        uses: ["ByteCoding", "DebianPackage", "MusterSystem", "CLibArchive", "CLinux"],
-        libraries: [subprocess]
+        uses: ["ByteCoding", "SignatureVerification", "DebianPackage", "MusterSystem", "CLibArchive"]
     ),
     module(
         "MusterClient",

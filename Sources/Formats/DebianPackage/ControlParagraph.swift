@@ -90,7 +90,9 @@ private struct ControlParser {
     }
 
     private mutating func begin(_ line: Substring) throws(DebianPackageError) {
-        guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else { throw error("is not of the form Name: value") }
+        guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else {
+            throw error("is not of the form Name: value")
+        }
         let name = line[..<colon]
         guard let first = name.utf8.first, first != UInt8(ascii: "#"), first != UInt8(ascii: "-"),
             name.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), name.utf8.count <= 128

@@ -17,7 +17,9 @@ public struct PackageIdentity: Equatable, Sendable, CustomStringConvertible {
         }
         guard Self.isArchitecture(architecture) else {
             throw DebianPackageError(
-                location: "field Architecture", reason: "'\(architecture.prefix(80))' is not an architecture")
+                location: "field Architecture",
+                reason: "'\(architecture.prefix(80))' is not an architecture"
+            )
         }
         self.name = name
         self.version = parsed
@@ -27,8 +29,10 @@ public struct PackageIdentity: Equatable, Sendable, CustomStringConvertible {
     /// The identity that a control file states.
     public init(_ control: ControlParagraph) throws(DebianPackageError) {
         try self.init(
-            name: try control.line("Package"), version: try control.line("Version"),
-            architecture: try control.line("Architecture"))
+            name: try control.line("Package"),
+            version: try control.line("Version"),
+            architecture: try control.line("Architecture")
+        )
     }
 
     /// `hello 2.10-3 amd64`.

@@ -1,0 +1,138 @@
+import CLibArchive
+import DebianPackage
+import MusterSystem
+
+/// The archive format of deb(5), in the strict form that every tool of Debian writes.
+///
+/// ```
+/// ar: debian-binary        "2.0\n"
+///     control.tar.{gz,xz,zst}
+///     data.tar[.{gz,xz,zst,bz2,lzma}]
+///     _...                 signatures, ignored
+/// ```
+enum DebianArchive {
+    /// The control paragraph of a package file; the whole file has been unpacked once when this returns.
+    static func control(of file: OpenFile, length: Int64) throws(PackageError) -> ControlParagraph {
+        do throws(PackageError) {
+            let outer = try ArchiveReader(.file(file)) { handle in
+                archive_read_support_filter_none(handle)
+                archive_read_support_format_ar(handle)
+            }
+            try readVersion(outer)
+            let control = try readControl(outer)
+            try readData(outer, limit: ArchiveLimits.dataBytes(length: length))
+            try readRest(outer)
+            return control
+        } catch {
+            throw PackageError(error.code, "\(file.path) is refused: \(error.message)")
+        }
+    }
+
+    private static func readVersion(_ outer: ArchiveReader) throws(PackageError) {
+        guard try nextMember(outer) == "debian-binary" else {
+            throw PackageError(.malformed, "its first member is not debian-binary")
+        }
+        var text: [UInt8] = []
+        _ = try outer.readMember(limit: 64) { text.append(contentsOf: $0) }
+        guard text.elementsEqual("2.0\n".utf8) else { throw PackageError(.malformed, "debian-binary does not say 2.0") }
+    }
+
+    private static func readControl(_ outer: ArchiveReader) throws(PackageError) -> ControlParagraph {
+        let inner = try tar(outer, name: try nextMember(outer), stem: "control.tar", allowed: ["gz", "xz", "zst"])
+        var bytes: [UInt8]?
+        var budget = TarBudget(bytes: ArchiveLimits.controlBytes, entries: ArchiveLimits.controlEntries)
+        while let header = try inner.next() {
+            let entry = try ArchiveEntry(header)
+            guard !entry.path.contains("/"), entry.isRegular || (entry.isFolder && entry.path == ".") else {
+                throw PackageError(.malformed, "control.tar holds \(entry.path), which is not a plain file")
+            }
+            var content: [UInt8] = []
+            let isControl = entry.path == "control"
+            let limit = isControl ? Int64(ControlParagraph.byteLimit) : budget.bytes
+            try budget.take(inner, entry, limit: limit) { if isControl { content.append(contentsOf: $0) } }
+            guard isControl else { continue }
+            guard bytes == nil else { throw PackageError(.malformed, "control.tar holds the control file twice") }
+            bytes = content
+        }
+        guard let bytes else { throw PackageError(.malformed, "control.tar holds no control file") }
+        do throws(DebianPackageError) {
+            return try ControlParagraph(parsing: bytes)
+        } catch {
+            throw PackageError(.malformed, "its control file: \(error)")
+        }
+    }
+
+    private static func readData(_ outer: ArchiveReader, limit: Int64) throws(PackageError) {
+        let allowed = ["", "gz", "xz", "zst", "bz2", "lzma"]
+        let inner = try tar(outer, name: try nextMember(outer), stem: "data.tar", allowed: allowed)
+        var budget = TarBudget(bytes: limit, entries: ArchiveLimits.dataEntries)
+        while let header = try inner.next() {
+            let entry = try ArchiveEntry(header)
+            try budget.take(inner, entry, limit: budget.bytes) { _ in }
+        }
+    }
+
+    private static func readRest(_ outer: ArchiveReader) throws(PackageError) {
+        var count = 3
+        while let name = try nextMember(outer) {
+            count += 1
+            guard name.hasPrefix("_"), count <= ArchiveLimits.members else {
+                throw PackageError(.malformed, "it holds a further member \(name.prefix(80).debugDescription)")
+            }
+        }
+    }
+
+    private static func nextMember(_ outer: ArchiveReader) throws(PackageError) -> String? {
+        guard let entry = try outer.next() else { return nil }
+        guard let name = archive_entry_pathname(entry) else {
+            throw PackageError(.malformed, "a member has no name")
+        }
+        return String(cString: name)
+    }
+
+    private static func tar(
+        _ outer: ArchiveReader,
+        name: String?,
+        stem: String,
+        allowed: [String]
+    ) throws(PackageError) -> ArchiveReader {
+        guard let name else { throw PackageError(.malformed, "it ends before its member \(stem)") }
+        let suffix = name == stem ? "" : name.hasPrefix(stem + ".") ? String(name.dropFirst(stem.count + 1)) : nil
+        guard let suffix, allowed.contains(suffix) else {
+            throw PackageError(.malformed, "it holds \(name.prefix(80).debugDescription) where \(stem) must be")
+        }
+        return try ArchiveReader(.member(outer)) { handle in
+            switch suffix {
+            case "gz": archive_read_support_filter_gzip(handle)
+            case "xz": archive_read_support_filter_xz(handle)
+            case "zst": archive_read_support_filter_zstd(handle)
+            case "bz2": archive_read_support_filter_bzip2(handle)
+            case "lzma": archive_read_support_filter_lzma(handle)
+            default: archive_read_support_filter_none(handle)
+            }
+            archive_read_support_format_tar(handle)
+        }
+    }
+}
+
+/// What may still come out of a tar archive.
+private struct TarBudget {
+    var bytes: Int64
+    var entries: Int
+
+    mutating func take(
+        _ archive: ArchiveReader,
+        _ entry: ArchiveEntry,
+        limit: Int64,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(PackageError) {
+        entries -= 1
+        guard entries >= 0 else { throw PackageError(.tooLarge, "an archive holds too many files") }
+        guard entry.length <= limit else {
+            throw PackageError(.tooLarge, "\(entry.path) is longer than \(limit) bytes")
+        }
+        // Every header costs its block, so that a million empty files do not come for nothing.
+        bytes -= 512 + (try archive.readMember(limit: limit, body))
+        guard bytes >= 0 else { throw PackageError(.tooLarge, "an archive unpacks to more than is allowed") }
+    }
+}

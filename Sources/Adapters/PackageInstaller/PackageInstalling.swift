@@ -1,0 +1,37 @@
+import MusterSystem
+
+/// What the package manager says of one package.
+public enum PackageState: Equatable, Sendable {
+    /// Not installed; its configuration files may be there.
+    case absent
+    /// Wholly installed and configured.
+    case installed(version: String)
+    /// Begun and not ended: unpacked, half-configured, or worse. The status is the package manager's word.
+    case partial(version: String, status: String)
+
+    /// The version whose files are there, be they whole or not.
+    public var version: String? {
+        switch self {
+        case .absent: nil
+        case .installed(let version), .partial(let version, _): version
+        }
+    }
+}
+
+/// A package manager, as far as an agent needs one.
+public protocol PackageInstalling: Sendable {
+    /// The architecture of packages that fit this node, besides `all`.
+    func architecture() async throws(PackageError) -> String
+
+    /// The state of a package, as the package manager's database has it now.
+    func state(of package: String) async throws(PackageError) -> PackageState
+
+    /// Installs, upgrades, downgrades or repairs from this open file: its very contents, whatever its path means by now.
+    ///
+    /// When this throws `locked` or `unavailable`, nothing was changed. After any other error, look at the state; after
+    /// a hung or failed installation, installing a whole package again repairs it.
+    func install(_ file: OpenFile) async throws(PackageError)
+
+    /// Removes a package, keeping its configuration files.
+    func remove(_ package: String) async throws(PackageError)
+}
