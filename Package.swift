@@ -96,7 +96,8 @@ let modules: [Module] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "OpenSSHFormats", "MusterSystem", "MusterKeys",
             "CSodium",
-        ]
+        ],
+        libraries: [subprocess]
     ),
     module(
         "PackageInstaller",
