@@ -113,7 +113,8 @@ let modules: [Module] = [
     module(
         "TUFClient",
         .adapters,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"]
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"],
+        libraries: [asyncHTTPClient, nioCore, nioHTTP1]
     ),
     module(
         "MusterStore",
@@ -163,7 +164,7 @@ let modules: [Module] = [
     module(
         "tuf-client",
         .tools,
-        uses: ["TUFClient", "MusterClient", "MusterSystem", "ByteCoding"],
+        uses: ["TUFClient", "MusterSystem", "ByteCoding"],
         libraries: [argumentParser]
     ),
 ]
