@@ -263,7 +263,9 @@ let systemLibraries: [Target] = [
 let testTargets: [Target] = [
     .target(
         name: "MusterTestSupport",
-        dependencies: ["ByteCoding"],
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "CSodium",
+        ],
         path: "Tests/Support/MusterTestSupport",
         swiftSettings: settings
     ),

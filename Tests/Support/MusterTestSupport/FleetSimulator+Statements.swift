@@ -1,0 +1,116 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+import OpenSSHFormats
+import SignatureVerification
+import TUF
+
+extension FleetSimulator {
+    /// The key of a named operator.
+    public static func operatorKey(_ name: String) -> TestKey { TestKey("operator-" + name) }
+
+    /// `ada` may do everything; `ben` too, with one approval; `eve` is in no policy.
+    public static func defaultPolicy(time: UTCTime) throws -> JSONValue {
+        func entry(_ name: String) throws -> JSONValue {
+            [
+                "keys": [
+                    [
+                        "public_key": .string(try operatorKey(name).ssh.line),
+                        "expires": JSONValue(time.adding(seconds: 180 * 86400)),
+                    ]
+                ]
+            ]
+        }
+        return [
+            "_type": "policy", "version": 1, "issued": JSONValue(time),
+            "expires": JSONValue(time.adding(seconds: 365 * 86400)),
+            "operators": ["ada": try entry("ada"), "ben": try entry("ben"), "cat": try entry("cat")],
+            "groups": ["leads": ["ada", "cat"]],
+            "rules": [
+                [
+                    "name": "owner", "allow": ["enroll", "tag-node", "upgrade", "roll-back"], "who": ["ada"],
+                    "nodes": ["*"], "tags": ["*"],
+                ],
+                [
+                    "name": "web-with-approval", "allow": ["upgrade", "roll-back"], "who": ["ben"],
+                    "nodes": ["tag:web"], "approvals": ["count": 1, "from": ["group:leads"]],
+                ],
+            ],
+        ]
+    }
+
+    /// A statement with the valid signatures of the named operators, the requester's first.
+    public func statement(
+        _ body: StatementBody,
+        by signers: [String] = ["ada"],
+        seed: String = "1",
+        lifetime: Int64 = 86400,
+        fleet other: FleetID? = nil,
+        issued: UTCTime? = nil
+    ) throws -> SignedStatement {
+        guard let id = StatementID(random: Array(Digest.sha256(Array(seed.utf8)).prefix(16))),
+            let requester = OperatorName(signers.first ?? "")
+        else { throw Failure.impossible }
+        let issued = issued ?? time
+        let statement = Statement(
+            fleet: other ?? fleet,
+            id: id,
+            requester: requester,
+            issued: issued,
+            expires: issued.adding(seconds: lifetime),
+            body: body
+        )
+        var signed = SignedStatement(statement)
+        for name in signers {
+            signed.signatures.append(
+                try Self.operatorKey(name).sshSignature(of: signed.signedBytes, namespace: statement.type.namespace)
+            )
+        }
+        return signed
+    }
+
+    /// What an `upgrade` to the release at `path` asks for.
+    public func upgrade(
+        to path: String,
+        nodes: [NodeSelector] = [.every],
+        strategy: RolloutStrategy = RolloutStrategy()
+    ) throws -> UpgradeBody {
+        guard let bytes = packages[path], let description = descriptions[path] else { throw Failure.impossible }
+        return UpgradeBody(
+            package: description.package,
+            version: description.version,
+            targets: [
+                UpgradeBody.Target(path: path, length: Int64(bytes.count), sha256: Digest.sha256(bytes))
+            ],
+            nodes: nodes,
+            strategy: strategy
+        )
+    }
+
+    /// A manifest's envelope, signed by the service's manifest key unless another is given.
+    public func manifest(
+        for node: NodeID,
+        sequence: Int64,
+        _ assignments: [UpdateManifest.Assignment],
+        tags: [SignedStatement] = [],
+        signedBy key: TestKey? = nil,
+        lifetime: Int64 = UpdateManifest.lifetime
+    ) throws -> [UInt8] {
+        let manifest = UpdateManifest(
+            fleet: fleet,
+            node: node,
+            sequence: sequence,
+            issued: time,
+            expires: time.adding(seconds: lifetime),
+            timestampVersion: timestampVersion,
+            assignments: assignments,
+            tags: tags
+        )
+        return try sign(manifest.json, [key ?? manifestKey]).bytes
+    }
+
+    /// The assignment of a release by a statement.
+    public func assignment(_ path: String, _ statement: SignedStatement) -> UpdateManifest.Assignment {
+        UpdateManifest.Assignment(rollout: statement.statement.id, target: path, statement: statement)
+    }
+}
