@@ -64,10 +64,22 @@ public final class OpenFile: Sendable {
     public func write(_ bytes: some Collection<UInt8>) throws(SystemError) {
         var failure: SystemError?
         let contiguous: Void? = bytes.withContiguousStorageIfAvailable {
-            failure = self.write(UnsafeRawBufferPointer($0))
+            failure = self.failureOfWriting(UnsafeRawBufferPointer($0))
         }
-        if contiguous == nil { Array(bytes).withUnsafeBytes { failure = self.write($0) } }
+        if contiguous == nil { Array(bytes).withUnsafeBytes { failure = self.failureOfWriting($0) } }
         if let failure { throw failure }
+    }
+
+    /// Writes a piece at the descriptor's position.
+    public func write(_ piece: UnsafeRawBufferPointer) throws(SystemError) {
+        if let failure = failureOfWriting(piece) { throw failure }
+    }
+
+    /// Cuts the file to `length` bytes.
+    public func truncate(to length: Int64) throws(SystemError) {
+        guard retrying({ Int(ftruncate(descriptor, off_t(length))) }) == 0 else {
+            throw SystemError("cut", path, errno: errno)
+        }
     }
 
     /// Waits until the contents are on the disk.
@@ -75,7 +87,7 @@ public final class OpenFile: Sendable {
         guard retrying({ Int(fsync(descriptor)) }) == 0 else { throw SystemError("sync", path, errno: errno) }
     }
 
-    private func write(_ buffer: UnsafeRawBufferPointer) -> SystemError? {
+    private func failureOfWriting(_ buffer: UnsafeRawBufferPointer) -> SystemError? {
         var rest = buffer
         while !rest.isEmpty {
             let count = retrying { Glibc.write(descriptor, rest.baseAddress, rest.count) }

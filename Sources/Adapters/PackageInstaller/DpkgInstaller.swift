@@ -61,6 +61,29 @@ public struct DpkgInstaller: PackageInstalling {
         }
     }
 
+    /// What `dpkg-query` knows of all packages, as far as it was asked for.
+    public func versions(of packages: Set<String>) async throws(PackageError) -> [String: String] {
+        guard !packages.isEmpty else { return [:] }
+        let format = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
+        let result = try await run(
+            dpkgQuery,
+            rootArguments + ["--show", "--showformat", format],
+            outputLimit: 32 << 20
+        )
+        switch result.ending {
+        case .exited(0): break
+        case .exited(1) where result.errorText.contains("no packages found matching"): return [:]
+        default: throw Self.error("ask for the installed versions", result)
+        }
+        var versions: [String: String] = [:]
+        for line in result.outputText.split(separator: "\n") {
+            let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 3, parts[0].dropFirst().hasPrefix("i "), packages.contains(parts[1]) else { continue }
+            versions[parts[1]] = parts[2]
+        }
+        return versions
+    }
+
     /// Runs `dpkg --install` on the open file.
     public func install(_ file: OpenFile) async throws(PackageError) {
         if ownsRoot { try createRoot() }
@@ -104,14 +127,15 @@ public struct DpkgInstaller: PackageInstalling {
     private func run(
         _ program: String,
         _ arguments: [String],
-        inherited: [OpenFile] = []
+        inherited: [OpenFile] = [],
+        outputLimit: Int = 65536
     ) async throws(PackageError) -> CommandResult {
         var environment = Command.plainEnvironment
         environment["DEBIAN_FRONTEND"] = "noninteractive"
         environment["HOME"] = "/root"
         let command = Command(program, arguments, environment: environment, inherited: inherited)
         do throws(SystemError) {
-            return try await command.run(timeout: limits.run, grace: limits.grace)
+            return try await command.run(timeout: limits.run, grace: limits.grace, outputLimit: outputLimit)
         } catch {
             throw PackageError(.unavailable, "\(error)")
         }

@@ -26,6 +26,9 @@ public protocol PackageInstalling: Sendable {
     /// The state of a package, as the package manager's database has it now.
     func state(of package: String) async throws(PackageError) -> PackageState
 
+    /// The versions of these packages as far as they are wholly installed, by name; one question for all of them.
+    func versions(of packages: Set<String>) async throws(PackageError) -> [String: String]
+
     /// Installs, upgrades, downgrades or repairs from this open file: its very contents, whatever its path means by now.
     ///
     /// When this throws `locked` or `unavailable`, nothing was changed. After any other error, look at the state; after

@@ -1,0 +1,41 @@
+import CanonicalJSON
+import MusterModel
+import MusterSystem
+
+/// What the owner of a node decides: an optional file, `/etc/muster-agent.json` unless told.
+///
+/// ```
+/// {"root": "/", "report_seconds": 60, "report_listeners": false, "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}]}
+/// ```
+public struct AgentConfiguration: Hashable, Sendable {
+    /// Where it is unless told.
+    public static let usual = "/etc/muster-agent.json"
+
+    /// Root of the package manager's database and files; `/` is the machine's own.
+    public var root = "/"
+    /// Seconds between reports while nothing happens.
+    public var reportSeconds = 60
+    /// Whether reports say which TCP ports listen.
+    public var reportsListeners = false
+    /// Checks that every new version has to pass on this node, besides those of its release.
+    public var checks: [HealthCheck] = []
+
+    /// The configuration of a node whose owner decided nothing.
+    public init() {}
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        if fields.has("root") { root = try fields.string("root") }
+        guard root.hasPrefix("/") else { throw fields.error("root", "is not an absolute path") }
+        if fields.has("report_seconds") { reportSeconds = Int(try fields.integer("report_seconds", in: 1...86400)) }
+        if fields.has("report_listeners") { reportsListeners = try fields.bool("report_listeners") }
+        if fields.has("health") {
+            for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }
+        }
+    }
+
+    /// Reads the file; the defaults where there is none.
+    public static func load(_ path: String) throws(SystemError) -> AgentConfiguration {
+        try StateFile.load(path, limit: 262_144) { fields throws(JSONError) in try AgentConfiguration(fields) }
+            ?? AgentConfiguration()
+    }
+}

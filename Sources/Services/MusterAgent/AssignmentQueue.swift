@@ -1,0 +1,88 @@
+import ByteCoding
+import Logging
+import MusterModel
+import MusterSystem
+
+/// Takes manifests in and begins the journals of their assignments, one after the other.
+struct AssignmentQueue: Sendable {
+    let state: NodeState
+    let authority: any FleetAuthority
+    let clock: AgentClock
+    let logger: Logger
+
+    /// What came of a look at the queue.
+    enum Outcome: Sendable {
+        /// A journal was begun.
+        case begun
+        /// An assignment was refused; the memory says why.
+        case refused
+        /// There is nothing to do.
+        case empty
+        /// Nothing can be said now, and why.
+        case unavailable(String)
+    }
+
+    /// Judges a manifest as it came; nil when it is accepted, else why nothing comes of it.
+    func take(_ envelope: [UInt8]) async throws(SystemError) -> String? {
+        switch await authority.judge(manifest: envelope, memory: await state.memory) {
+        case .unavailable(let reason): return reason
+        case .refused(let reason): return "the manifest is refused: \(reason)"
+        case .accepted(let manifest, let tags, let tagsIssued):
+            let begun = await state.journal?.rollout
+            let executed = await state.executed
+            try await state.change { memory in
+                memory.sequence = manifest.sequence
+                memory.tags = tags
+                memory.tagsIssued = tagsIssued
+                // What this node did already needs no second look, unless it never said how it ended.
+                memory.queue = manifest.assignments.filter { assignment in
+                    let isKnown = memory.progress.contains { $0.rollout == assignment.rollout }
+                    return assignment.rollout != begun && !(isKnown && executed.contains(assignment.rollout))
+                }
+            }
+            logger.info(
+                "manifest accepted",
+                metadata: ["sequence": "\(manifest.sequence)", "assignments": "\(manifest.assignments.count)"]
+            )
+            return nil
+        }
+    }
+
+    /// Judges the next assignment and begins its journal where it is allowed.
+    func beginNext() async throws(SystemError) -> Outcome {
+        guard await state.journal == nil, let assignment = await state.memory.queue.first else { return .empty }
+        if await state.executed.contains(assignment.statement.statement.id) {
+            try await refuse(assignment, "the statement was used before: a statement is obeyed once")
+            return .refused
+        }
+        switch await authority.judge(assignment, memory: await state.memory) {
+        case .unavailable(let reason): return .unavailable(reason)
+        case .refused(let reason):
+            try await refuse(assignment, reason)
+            return .refused
+        case .allowed(let release, let target):
+            try await state.begin(
+                UpgradeJournal(assignment: assignment, release: release, target: target, at: clock.now())
+            )
+            return .begun
+        }
+    }
+
+    private func refuse(_ assignment: UpdateManifest.Assignment, _ reason: String) async throws(SystemError) {
+        logger.warning("assignment refused", metadata: ["rollout": "\(assignment.rollout)", "reason": "\(reason)"])
+        let now = clock.now()
+        try await state.change { memory in
+            memory.queue.removeAll { $0.rollout == assignment.rollout }
+            memory.remember(
+                NodeProgress(
+                    rollout: assignment.rollout,
+                    state: .refused,
+                    version: memory.installed[assignment.statement.statement.body.packageChange?.package ?? ""]?.version
+                        ?? "",
+                    reason: reason.bounded(2048),
+                    at: now
+                )
+            )
+        }
+    }
+}

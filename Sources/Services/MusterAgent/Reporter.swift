@@ -1,0 +1,124 @@
+import ByteCoding
+import MusterAPI
+import MusterModel
+import MusterSystem
+import PackageInstaller
+
+/// Makes reports of the node as it is and sends them.
+public struct Reporter: Reporting {
+    private let state: NodeState
+    private let installer: any PackageInstalling
+    private let service: any FleetService
+    private let releases: ReleaseNames
+    private let configuration: AgentConfiguration
+    private let pace: ReportPace
+
+    /// A reporter of the node with that state.
+    public init(
+        state: NodeState,
+        installer: any PackageInstalling,
+        service: any FleetService,
+        releases: ReleaseNames,
+        configuration: AgentConfiguration,
+        pace: ReportPace
+    ) {
+        self.state = state
+        self.installer = installer
+        self.service = service
+        self.releases = releases
+        self.configuration = configuration
+        self.pace = pace
+    }
+
+    /// Sends a report; nil when the service has it.
+    public func report(within seconds: Int64) async -> String? {
+        let report = await current()
+        let service = service
+        return await withTaskGroup(of: String?.self) { group in
+            group.addTask {
+                do throws(FleetServiceError) {
+                    await pace.set(try await service.report(report).nextSeconds)
+                    return nil
+                } catch {
+                    return error.message
+                }
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(seconds))
+                return "the service did not answer within \(seconds) seconds"
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// How the node is now.
+    public func current() async -> NodeReport {
+        let facts = HostFacts.read()
+        let memory = await state.memory
+        let journal = await state.journal
+        var managed = await releases.names.union(memory.installed.keys)
+        if let journal { managed.insert(journal.release.package) }
+        let versions = (try? await installer.versions(of: managed)) ?? [:]
+        var progress = memory.progress
+        if let journal {
+            let entry = journal.progress(version: versions[journal.release.package] ?? "", note: await state.note)
+            progress.removeAll { $0.rollout == entry.rollout }
+            progress.append(entry)
+        }
+        let trusted = await state.trusted
+        return NodeReport(
+            agentVersion: AgentVersion.text,
+            osRelease: facts.osRelease,
+            kernel: facts.kernel,
+            architecture: (try? await installer.architecture()) ?? facts.machine,
+            bootID: facts.bootID,
+            uptimeSeconds: facts.uptimeSeconds,
+            packages: versions,
+            listeners: listeners(),
+            progress: progress,
+            timestampVersion: trusted.timestamp,
+            policyVersion: trusted.policy,
+            sequence: memory.sequence,
+            hold: await state.hold
+        )
+    }
+
+    private func listeners() -> [NodeReport.Listener] {
+        guard configuration.reportsListeners else { return [] }
+        return ListeningSocket.all().prefix(1024).map {
+            NodeReport.Listener(transport: "tcp", address: $0.address, port: Int($0.port))
+        }
+    }
+}
+
+/// The names of all packages of which there are trusted releases: those are the managed ones.
+public actor ReleaseNames {
+    /// The names, at most 4000.
+    public private(set) var names: Set<String> = []
+
+    /// None yet.
+    public init() {}
+
+    /// Takes the names of the releases as they are trusted now.
+    public func set(_ names: some Sequence<String>) {
+        self.names = Set(names.prefix(4000))
+    }
+}
+
+/// When the service would like the next report.
+public actor ReportPace {
+    /// Seconds until then.
+    public private(set) var seconds: Int
+
+    /// The node's own pace.
+    public init(seconds: Int) {
+        self.seconds = seconds
+    }
+
+    /// Takes the service's wish, within reason.
+    func set(_ seconds: Int) {
+        self.seconds = min(max(seconds, 1), 3600)
+    }
+}

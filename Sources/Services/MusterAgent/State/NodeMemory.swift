@@ -1,0 +1,79 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+
+/// What a node remembers between its starts, in one file, so that what belongs together changes together.
+public struct NodeMemory: Hashable, Sendable {
+    /// Most bytes of the file.
+    static let byteLimit = 64 << 20
+    /// How many ended upgrades are remembered and reported.
+    static let progressLimit = 32
+
+    /// The sequence of the last manifest that was accepted.
+    public var sequence: Int64 = 0
+    /// The node's tags, which only signed statements change.
+    public var tags: Set<Tag>
+    /// When the statement that gave the tags was issued: an older one changes nothing any more.
+    public var tagsIssued: UTCTime
+    /// Assignments of the last manifest that were not begun yet.
+    public var queue: [UpdateManifest.Assignment] = []
+    /// By package, the file that muster installed and saw confirmed.
+    public var installed: [String: InstalledRelease] = [:]
+    /// How upgrades ended, oldest first.
+    public var progress: [NodeProgress] = []
+
+    /// The memory of a node that has just joined.
+    public init(_ enrollment: Enrollment) {
+        tags = enrollment.tags
+        tagsIssued = enrollment.statement.statement.issued
+    }
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        sequence = try fields.integer("sequence")
+        tags = Set(try fields.names("tags", limit: 64))
+        tagsIssued = try fields.milliseconds("tags_issued")
+        for entry in try fields.objects("queue", limit: 64) {
+            queue.append(
+                UpdateManifest.Assignment(
+                    rollout: try entry.name("rollout"),
+                    target: try entry.string("target", limit: 1024),
+                    statement: try SignedStatement(try entry.fields("statement"))
+                )
+            )
+        }
+        for entry in try fields.objects("installed", limit: 4096) {
+            installed[try entry.string("package", limit: 256)] = try InstalledRelease(entry)
+        }
+        for entry in try fields.objects("progress", limit: 256) { progress.append(try NodeProgress(entry)) }
+    }
+
+    var json: JSONValue {
+        [
+            "sequence": .integer(sequence), "tags": .array(tags.sorted().map { .string($0.text) }),
+            "tags_issued": .integer(tagsIssued.milliseconds),
+            "queue": .array(
+                queue.map {
+                    [
+                        "rollout": .string($0.rollout.text), "target": .string($0.target),
+                        "statement": $0.statement.json,
+                    ]
+                }
+            ),
+            "installed": .array(
+                installed.sorted { $0.key < $1.key }.map { package, release in
+                    guard case .object(var object) = release.json else { return .null }
+                    object["package"] = .string(package)
+                    return .object(object)
+                }
+            ),
+            "progress": .array(progress.map(\.json)),
+        ]
+    }
+
+    /// Remembers how an upgrade ended, in place of what was known of its rollout.
+    mutating func remember(_ entry: NodeProgress) {
+        progress.removeAll { $0.rollout == entry.rollout }
+        progress.append(entry)
+        progress.removeFirst(max(0, progress.count - Self.progressLimit))
+    }
+}

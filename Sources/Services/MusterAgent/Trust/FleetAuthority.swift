@@ -1,0 +1,47 @@
+import ByteCoding
+import MusterModel
+
+/// What this node may do, decided on signed documents only.
+public protocol FleetAuthority: Sendable {
+    /// Judges a manifest's envelope as it came: signature, node, fleet, sequence above `memory.sequence`, expiry, and
+    /// its `tag-node` statements.
+    func judge(manifest: [UInt8], memory: NodeMemory) async -> ManifestVerdict
+
+    /// Judges one assignment by what is trusted now: statement, policy, target, release, counter.
+    ///
+    /// Whether the statement's id was used before is the caller's to know.
+    func judge(_ assignment: UpdateManifest.Assignment, memory: NodeMemory) async -> AssignmentVerdict
+
+    /// The trusted release of this version of a package for this node's architecture.
+    func release(of package: String, version: String) async -> ReleaseSearch
+}
+
+/// What is thought of a manifest.
+public enum ManifestVerdict: Sendable {
+    /// It is to be obeyed; the tags are the node's from now on, by the statement issued then.
+    case accepted(UpdateManifest, tags: Set<Tag>, tagsIssued: UTCTime)
+    /// It is not, and why.
+    case refused(String)
+    /// Nothing can be said now, and why.
+    case unavailable(String)
+}
+
+/// What is thought of an assignment.
+public enum AssignmentVerdict: Sendable {
+    /// It is allowed.
+    case allowed(ReleaseDescription, UpgradeBody.Target)
+    /// It is not, and why.
+    case refused(String)
+    /// Nothing can be said now, and why.
+    case unavailable(String)
+}
+
+/// What came of looking for a release.
+public enum ReleaseSearch: Sendable {
+    /// There it is.
+    case found(InstalledRelease)
+    /// No trusted release is this version.
+    case none
+    /// Nothing can be said now, and why.
+    case unavailable(String)
+}

@@ -1,0 +1,132 @@
+import Logging
+import MusterModel
+import MusterSystem
+import PackageInstaller
+
+/// Takes an upgrade from the phase in its journal to its end.
+///
+/// May be stopped between any two instructions; the next `run` begins at the phase that is on the disk. One function a
+/// step: those before the installation are in `UpgradeRunner+Prepare.swift`, the others in `+Install` and `+Undo`.
+public struct UpgradeRunner: Sendable {
+    let state: NodeState
+    let installer: any PackageInstalling
+    let download: PackageDownload
+    let authority: any FleetAuthority
+    let health: any HealthChecking
+    let reporting: any Reporting
+    let checks: [HealthCheck]
+    let clock: AgentClock
+    let limits: UpgradeLimits
+    let logger: Logger
+
+    /// A runner; `checks` are those of the node itself, run after those of each release.
+    public init(
+        state: NodeState,
+        installer: any PackageInstalling,
+        download: PackageDownload,
+        authority: any FleetAuthority,
+        health: any HealthChecking,
+        reporting: any Reporting,
+        checks: [HealthCheck] = [],
+        clock: AgentClock,
+        limits: UpgradeLimits = UpgradeLimits(),
+        logger: Logger
+    ) {
+        self.state = state
+        self.installer = installer
+        self.download = download
+        self.authority = authority
+        self.health = health
+        self.reporting = reporting
+        self.checks = checks
+        self.clock = clock
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// Finishes or undoes what the journal says; returns when there is no journal any more.
+    public func run() async throws(UpgradeStop) {
+        if let journal = await state.journal, journal.phase == .installing { try await resume(journal) }
+        while let journal = await state.journal {
+            try ensureRunning()
+            log(journal)
+            switch journal.phase {
+            case .assigned: try await persevere(journal, fetch)
+            case .downloaded: try await persevere(journal, verify)
+            case .verified: try await persevere(journal, save)
+            case .saved: try await begin(journal)
+            case .installing: try await install(journal)
+            case .confirming: try await confirm(journal)
+            case .rollingBack: try await putBack(journal)
+            case .done, .rolledBack, .refused, .failed: try await settle(journal)
+            }
+        }
+    }
+
+    /// Puts an event into the journal, then tells the service, which may be out of reach.
+    func apply(_ event: UpgradeJournal.Event) async throws(UpgradeStop) {
+        do throws(SystemError) {
+            try await state.apply(event, at: clock.now())
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    /// Repeats a step that changed nothing yet, waiting longer each time; gives up in the end.
+    func persevere(
+        _ journal: UpgradeJournal,
+        _ step: (UpgradeJournal) async throws(UpgradeStop) -> StepResult
+    ) async throws(UpgradeStop) {
+        var backoff = Backoff(limits.retry, seed: clock.random())
+        while true {
+            switch try await step(journal) {
+            case .done(let event):
+                try ensureRunning()
+                return try await apply(event)
+            case .retry(let reason):
+                try ensureRunning()
+                guard let wait = backoff.next() else { return try await apply(.failed(reason)) }
+                try await pause(wait, because: reason)
+            }
+        }
+    }
+
+    /// Waits before another attempt, and lets the service know why.
+    func pause(_ wait: Duration, because reason: String) async throws(UpgradeStop) {
+        logger.warning("upgrade waits", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
+        await state.setNote(reason)
+        _ = await reporting.report(within: limits.courtesySeconds)
+        do throws(CancellationError) {
+            try await clock.sleep(wait)
+        } catch {
+            throw .cancelled
+        }
+    }
+
+    func ensureRunning() throws(UpgradeStop) {
+        if Task.isCancelled { throw .cancelled }
+    }
+
+    /// What the package manager says; waits for an answer as long as it takes.
+    func packageState(_ package: String) async throws(UpgradeStop) -> PackageState {
+        var backoff = Backoff(limits.putBack, seed: clock.random())
+        while true {
+            do throws(PackageError) {
+                return try await installer.state(of: package)
+            } catch {
+                try await pause(backoff.next() ?? .seconds(60), because: error.message)
+            }
+        }
+    }
+
+    private func log(_ journal: UpgradeJournal) {
+        logger.info(
+            "upgrade",
+            metadata: [
+                "rollout": "\(journal.rollout)", "package": "\(journal.release.package)",
+                "version": "\(journal.release.version)", "phase": "\(journal.phase.rawValue)",
+                "reason": "\(journal.reason)",
+            ]
+        )
+    }
+}
