@@ -1,0 +1,214 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+import OpenSSHFormats
+
+/// The compiled policy of a fleet, TUF target `policy/fleet.json`.
+///
+/// ```
+/// {"_type": "policy", "version": 7, "issued": "…Z", "expires": "…Z",
+///  "operators": {"ada": {"keys": […]}}, "groups": {"leads": ["ada"]}, "rules": […]}
+/// ```
+/// A key belongs to one operator only; whoever is named in a group or a rule is an operator or group of this document.
+public struct FleetPolicy: Hashable, Sendable {
+    /// Its TUF target path.
+    public static let targetPath = "policy/fleet.json"
+    /// Most bytes of a policy.
+    public static let byteLimit = 5_000_000
+    /// Most operators, and most names in one list.
+    public static let operatorLimit = 10_000
+    /// Most groups.
+    public static let groupLimit = 1000
+    /// Most rules.
+    public static let ruleLimit = 1000
+
+    /// Rises with each policy of the fleet.
+    public let version: Int64
+    /// When it was compiled.
+    public let issued: UTCTime
+    /// When it stops allowing anything.
+    public let expires: UTCTime
+    /// Everybody who may ask or approve.
+    public let operators: [OperatorName: PolicyOperator]
+    /// Names for several operators.
+    public let groups: [OperatorName: [OperatorName]]
+    /// The rules; any one of them is enough.
+    public let rules: [PolicyRule]
+    private let owners: [SSHPublicKey: OperatorName]
+
+    /// A policy of these parts; the error says which part does not fit the others.
+    public init(
+        version: Int64,
+        issued: UTCTime,
+        expires: UTCTime,
+        operators: [OperatorName: PolicyOperator],
+        groups: [OperatorName: [OperatorName]] = [:],
+        rules: [PolicyRule]
+    ) throws(JSONError) {
+        self.version = version
+        self.issued = issued.wholeSeconds
+        self.expires = expires.wholeSeconds
+        self.operators = operators
+        self.groups = groups
+        self.rules = rules
+        owners = try Self.owners(operators)
+        try checkNames()
+    }
+
+    /// Parses a policy's bytes.
+    public init(parsing bytes: [UInt8]) throws(JSONError) {
+        try self.init(try JSONFields(try JSONValue.parse(bytes, limit: Self.byteLimit)))
+    }
+
+    /// Reads a policy.
+    public init(_ fields: JSONFields) throws(JSONError) {
+        guard try fields.string("_type", limit: 64) == Self.typeName else {
+            throw fields.error("_type", "is not \(Self.typeName)")
+        }
+        var operators: [OperatorName: PolicyOperator] = [:]
+        for (name, member) in try fields.named("operators", limit: Self.operatorLimit) {
+            operators[name] = try PolicyOperator(try JSONFields(member, at: "operators.\(name)"))
+        }
+        var groups: [OperatorName: [OperatorName]] = [:]
+        if fields.has("groups") {
+            let members = try fields.fields("groups")
+            for (name, _) in try fields.named("groups", limit: Self.groupLimit) {
+                groups[name] = try members.names(name.text, limit: Self.operatorLimit)
+            }
+        }
+        try self.init(
+            version: try fields.integer("version", in: 1...Int64.max),
+            issued: try fields.time("issued"),
+            expires: try fields.time("expires"),
+            operators: operators,
+            groups: groups,
+            rules: try fields.objects("rules", limit: Self.ruleLimit).map { rule throws(JSONError) in
+                try PolicyRule(rule)
+            }
+        )
+    }
+
+    /// The document.
+    public var json: JSONValue {
+        [
+            "_type": .string(Self.typeName), "version": .integer(version), "issued": JSONValue(issued),
+            "expires": JSONValue(expires),
+            "operators": .object(JSONObject(operators.map { ($0.key.text, $0.value.json) })),
+            "groups": .object(JSONObject(groups.map { ($0.key.text, JSONValue($0.value)) })),
+            "rules": .array(rules.map(\.json)),
+        ]
+    }
+
+    /// The bytes of the TUF target.
+    public var bytes: [UInt8] { json.canonicalBytes }
+
+    /// Whose key this is, expired or not; nil for a key that is not in the policy.
+    public func owner(of key: SSHPublicKey) -> (name: OperatorName, key: PolicyKey)? {
+        guard let name = owners[key], let entry = operators[name]?.keys.first(where: { $0.publicKey == key }) else {
+            return nil
+        }
+        return (name, entry)
+    }
+
+    /// Why a key of the policy cannot be used at `time`; nil where it can.
+    public func obstacle(to key: PolicyKey, of name: OperatorName, at time: UTCTime) -> String? {
+        if time >= key.expires { return "the key of \(name) expired at \(key.expires)" }
+        guard key.unknown.count == 0, operators[name]?.unknown.count == 0 else {
+            return "the policy restricts the key of \(name) in a way that this program does not know"
+        }
+        return nil
+    }
+
+    /// The operators that a list of names and groups means.
+    public func members(of subjects: [PolicySubject]) -> Set<OperatorName> {
+        var names: Set<OperatorName> = []
+        for subject in subjects {
+            switch subject {
+            case .person(let name): names.insert(name)
+            case .group(let group): names.formUnion(groups[group] ?? [])
+            }
+        }
+        return names
+    }
+
+    /// What a careful author wants to know before signing: parts that this program does not understand.
+    public var unknownParts: [String] {
+        var parts: [String] = []
+        for rule in rules where rule.unknown.count > 0 {
+            parts.append("rule '\(rule.name)': \(rule.unknown.keys.joined(separator: ", "))")
+        }
+        for (name, person) in operators.sorted(by: { $0.key < $1.key }) {
+            let keys = person.unknown.keys + person.keys.flatMap(\.unknown.keys)
+            if !keys.isEmpty { parts.append("operator '\(name)': \(keys.joined(separator: ", "))") }
+        }
+        return parts
+    }
+
+    private static let typeName = "policy"
+
+    private static func owners(
+        _ operators: [OperatorName: PolicyOperator]
+    ) throws(JSONError) -> [SSHPublicKey: OperatorName] {
+        var owners: [SSHPublicKey: OperatorName] = [:]
+        for (name, person) in operators {
+            for key in person.keys {
+                if let other = owners.updateValue(name, forKey: key.publicKey) {
+                    let pair = [name, other].sorted().map(\.text).joined(separator: " and ")
+                    throw JSONError(location: "operators", reason: "key \(key.publicKey) is listed twice: \(pair)")
+                }
+            }
+        }
+        return owners
+    }
+
+    private func checkNames() throws(JSONError) {
+        for (group, names) in groups {
+            for name in names where operators[name] == nil {
+                throw JSONError(location: "groups.\(group)", reason: "'\(name)' is not an operator")
+            }
+        }
+        var seen: Set<[UInt8]> = []
+        for rule in rules {
+            guard seen.insert(Array(rule.name.utf8)).inserted else {
+                throw JSONError(location: "rules", reason: "two rules are named '\(rule.name)'")
+            }
+            try checkSubjects(rule.who, "rule '\(rule.name)', who")
+            guard let approvals = rule.approvals else { continue }
+            try checkSubjects(approvals.from, "rule '\(rule.name)', approvals.from")
+            guard members(of: approvals.from).count >= approvals.count else {
+                throw JSONError(
+                    location: "rule '\(rule.name)', approvals",
+                    reason: "asks for \(approvals.count) approvals of fewer operators"
+                )
+            }
+        }
+    }
+
+    private func checkSubjects(_ subjects: [PolicySubject], _ location: String) throws(JSONError) {
+        for subject in subjects {
+            switch subject {
+            case .person(let name) where operators[name] == nil:
+                throw JSONError(location: location, reason: "'\(name)' is not an operator")
+            case .group(let name) where groups[name] == nil:
+                throw JSONError(location: location, reason: "'\(name)' is not a group")
+            default: break
+            }
+        }
+    }
+}
+
+extension JSONFields {
+    /// The members of an object whose keys are operators' or groups' names.
+    fileprivate func named(_ key: String, limit: Int) throws(JSONError) -> [(OperatorName, JSONValue)] {
+        let members = try fields(key).object.members
+        guard members.count <= limit else { throw error(key, "has \(members.count) entries, more than \(limit)") }
+        var named: [(OperatorName, JSONValue)] = []
+        for member in members {
+            guard let name = OperatorName(member.key) else {
+                throw error(key, "'\(member.key.prefix(80))' is not \(OperatorName.form)")
+            }
+            named.append((name, member.value))
+        }
+        return named
+    }
+}

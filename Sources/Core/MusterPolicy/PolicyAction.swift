@@ -1,0 +1,32 @@
+import MusterModel
+
+/// What a rule allows, by the name of the statement type that asks for it.
+///
+/// A string and not an enumeration: a policy may already speak of actions (`run`, `ssh-certificate`) that this program does not
+/// know; it simply never asks for them.
+public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The name.
+    public let rawValue: String
+
+    /// The action of this name.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The action that a statement of this type asks for.
+    public init(_ type: StatementType) {
+        self.init(rawValue: type.rawValue)
+    }
+
+    /// Letting nodes join.
+    public static let enroll = PolicyAction(.enroll)
+    /// Giving a node its tags.
+    public static let tagNode = PolicyAction(.tagNode)
+    /// Installing a newer version.
+    public static let upgrade = PolicyAction(.upgrade)
+    /// Going back to an older version.
+    public static let rollBack = PolicyAction(.rollBack)
+
+    /// The name.
+    public var description: String { rawValue }
+}

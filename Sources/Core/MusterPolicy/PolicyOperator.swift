@@ -1,0 +1,80 @@
+import ByteCoding
+import CanonicalJSON
+import OpenSSHFormats
+
+/// A key of an operator: `{"public_key": "ssh-ed25519 AAAA…", "expires": "…Z", "touch": true}`.
+public struct PolicyKey: Hashable, Sendable {
+    /// The key.
+    public let publicKey: SSHPublicKey
+    /// From this moment on its signatures count for nothing.
+    public let expires: UTCTime
+    /// Whether a security key must have been touched for each signature; means nothing for other keys.
+    public let requiresTouch: Bool
+    /// Members that this program does not know: they might restrict the key, so it cannot be used here.
+    public let unknown: JSONObject
+
+    /// A key.
+    public init(publicKey: SSHPublicKey, expires: UTCTime, requiresTouch: Bool = true) {
+        self.publicKey = publicKey
+        self.expires = expires.wholeSeconds
+        self.requiresTouch = requiresTouch
+        unknown = JSONObject()
+    }
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        let line = try fields.string("public_key", limit: SSHPublicKey.lineLimit)
+        do throws(SSHFormatError) {
+            publicKey = try SSHPublicKey(line: line)
+        } catch {
+            throw fields.error("public_key", error.reason)
+        }
+        expires = try fields.time("expires")
+        requiresTouch = try fields.optional("touch") { fields, key throws(JSONError) in try fields.bool(key) } ?? true
+        unknown = fields.members(except: ["public_key", "expires", "touch"])
+    }
+
+    var json: JSONValue {
+        var object = unknown
+        object["public_key"] = .string(publicKey.line)
+        object["expires"] = .string(expires.description)
+        if !requiresTouch { object["touch"] = false }
+        return .object(object)
+    }
+}
+
+/// A person who may ask and approve, with the keys that speak for that person: `{"keys": […]}`.
+public struct PolicyOperator: Hashable, Sendable {
+    /// Most keys of one operator.
+    public static let keyLimit = 32
+
+    /// The keys; any of them speaks for the operator, all of them together are still one operator.
+    public let keys: [PolicyKey]
+    /// Members that this program does not know: they might restrict the operator, whose keys cannot be used here.
+    public let unknown: JSONObject
+
+    /// An operator with these keys.
+    public init(keys: [PolicyKey]) {
+        self.keys = keys
+        unknown = JSONObject()
+    }
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        keys = try fields.objects("keys", limit: Self.keyLimit).map { key throws(JSONError) in try PolicyKey(key) }
+        unknown = fields.members(except: ["keys"])
+    }
+
+    var json: JSONValue {
+        var object = unknown
+        object["keys"] = .array(keys.map(\.json))
+        return .object(object)
+    }
+}
+
+extension JSONFields {
+    /// The members that are not among `known`, for writing them back and for refusing what they restrict.
+    func members(except known: Set<String>) -> JSONObject {
+        var others = JSONObject()
+        for member in object.members where !known.contains(member.key) { others[member.key] = member.value }
+        return others
+    }
+}

@@ -1,0 +1,131 @@
+import CanonicalJSON
+import MusterModel
+
+/// One rule: who may ask for what, where, and with whose consent.
+///
+/// ```
+/// {"name": "web upgrades", "allow": ["upgrade", "roll-back"], "who": ["ada", "group:leads"], "nodes": ["tag:web"],
+///  "packages": ["hello"], "tags": ["web"], "approvals": {"count": 1, "from": ["group:leads"]}}
+/// ```
+/// Without `packages` any package is allowed. Without `tags` no tag may be given; `"*"` means any.
+///
+/// Compatibility: rules only ever allow, and whatever restricts a rule is a member of that rule. A rule with a member that
+/// this program does not know allows nothing here, rather than more than its author meant.
+public struct PolicyRule: Hashable, Sendable {
+    /// How many others must have signed too: `{"count": 1, "from": ["group:leads"]}`.
+    public struct Approvals: Hashable, Sendable {
+        /// How many distinct operators other than the requester.
+        public let count: Int
+        /// Whose signatures count.
+        public let from: [PolicySubject]
+
+        /// Consent that is needed.
+        public init(count: Int, from: [PolicySubject]) {
+            self.count = count
+            self.from = from
+        }
+    }
+
+    /// Which tags a statement may give.
+    public enum Tags: Hashable, Sendable {
+        case any
+        case only(Set<Tag>)
+
+        func allows(_ tags: some Sequence<Tag>) -> Bool {
+            switch self {
+            case .any: true
+            case .only(let allowed): tags.allSatisfy(allowed.contains)
+            }
+        }
+    }
+
+    /// Its name, for people and the log; each rule of a policy has another.
+    public let name: String
+    /// What it allows.
+    public let allow: [PolicyAction]
+    /// Whom it allows to ask.
+    public let who: [PolicySubject]
+    /// Where.
+    public let nodes: [NodeSelector]
+    /// Which packages; nil for any.
+    public let packages: [String]?
+    /// Which tags may be given; nil for none.
+    public let tags: Tags?
+    /// With whose consent; nil where nobody else is asked.
+    public let approvals: Approvals?
+    /// Members that this program does not know: the rule allows nothing here.
+    public let unknown: JSONObject
+
+    /// A rule of these parts.
+    public init(
+        name: String,
+        allow: [PolicyAction],
+        who: [PolicySubject],
+        nodes: [NodeSelector],
+        packages: [String]? = nil,
+        tags: Tags? = nil,
+        approvals: Approvals? = nil
+    ) {
+        self.name = name
+        self.allow = allow
+        self.who = who
+        self.nodes = nodes
+        self.packages = packages
+        self.tags = tags
+        self.approvals = approvals
+        unknown = JSONObject()
+    }
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        name = try fields.string("name", limit: 128)
+        guard !name.isEmpty else { throw fields.error("name", "is empty") }
+        allow = try fields.strings("allow", limit: 64, each: 64).map(PolicyAction.init(rawValue:))
+        who = try fields.subjects("who")
+        nodes = try fields.selectors("nodes")
+        packages = try fields.optional("packages") { fields, key throws(JSONError) in
+            try fields.strings(key, limit: 10_000, each: 256)
+        }
+        tags = try fields.optional("tags") { fields, key throws(JSONError) in try Self.tags(fields, key) }
+        var unknown = fields.members(except: ["name", "allow", "who", "nodes", "packages", "tags", "approvals"])
+        if fields.has("approvals") {
+            let members = try fields.fields("approvals")
+            approvals = Approvals(
+                count: Int(try members.integer("count", in: 1...100)),
+                from: try members.subjects("from")
+            )
+            let others = members.members(except: ["count", "from"])
+            if others.count > 0 { unknown["approvals"] = .object(others) }
+        } else {
+            approvals = nil
+        }
+        self.unknown = unknown
+    }
+
+    var json: JSONValue {
+        var object = unknown
+        object["name"] = .string(name)
+        object["allow"] = .array(allow.map { .string($0.rawValue) })
+        object["who"] = .array(who.map { .string($0.description) })
+        object["nodes"] = nodes.json
+        if let packages { object["packages"] = .array(packages.map { .string($0) }) }
+        switch tags {
+        case nil: break
+        case .any: object["tags"] = ["*"]
+        case .only(let tags): object["tags"] = JSONValue(tags.sorted())
+        }
+        if let approvals {
+            var members = JSONObject()
+            if case .object(let others)? = unknown["approvals"] { members = others }
+            members["count"] = JSONValue(approvals.count)
+            members["from"] = .array(approvals.from.map { .string($0.description) })
+            object["approvals"] = .object(members)
+        }
+        return .object(object)
+    }
+
+    private static func tags(_ fields: JSONFields, _ key: String) throws(JSONError) -> Tags {
+        let texts = try fields.strings(key, limit: 10_000, each: 128)
+        if texts == ["*"] { return .any }
+        return .only(Set(try fields.names(key, as: Tag.self, limit: 10_000)))
+    }
+}

@@ -1,0 +1,145 @@
+import ByteCoding
+import MusterModel
+import MusterPolicy
+import OpenSSHFormats
+
+/// Checks a statement: fleet, time, signatures, policy.
+///
+/// The order is cheapest first; signatures by keys that the policy does not list are never computed, so a hostile service
+/// cannot make a node spend time on them.
+public enum StatementVerifier {
+    /// What `signed` is worth at `time` under `policy`.
+    ///
+    /// `node` is the node that would act (it judges the rule's `nodes`); without it the question is whether the statement
+    /// may be done at all. `usedIDs` are the statements that this node has carried out; the service passes none.
+    public static func verify(
+        _ signed: SignedStatement,
+        policy: FleetPolicy,
+        fleet: FleetID,
+        time: UTCTime,
+        node: NodeFacts? = nil,
+        usedIDs: Set<StatementID> = []
+    ) -> StatementVerdict {
+        do throws(TrustRefusal) {
+            try checkItself(signed.statement, fleet, time, usedIDs)
+        } catch {
+            return StatementVerdict(outcome: .refused(error), signers: [], ignored: [])
+        }
+        let (signers, ignored) = signatures(of: signed, policy: policy, time: time)
+        let names = Set(signers.map(\.name))
+        let outcome = outcome(signed.statement, names, ignored, policy, time, node)
+        return StatementVerdict(outcome: outcome, signers: signers, ignored: ignored)
+    }
+
+    /// Which signatures count at `time`, and why the others do not; says nothing about the statement's own validity.
+    public static func signatures(
+        of signed: SignedStatement,
+        policy: FleetPolicy,
+        time: UTCTime
+    ) -> (signers: [StatementSigner], ignored: [IgnoredSignature]) {
+        let message = signed.signedBytes
+        let namespace = signed.statement.type.namespace
+        var signers: [StatementSigner] = []
+        var ignored: [IgnoredSignature] = []
+        for (index, blob) in signed.signatures.enumerated() {
+            guard index < SignedStatement.signatureLimit else { break }
+            switch examine(blob, message, namespace, policy, time, signers) {
+            case .success(let signer): signers.append(signer)
+            case .failure(let fault):
+                ignored.append(IgnoredSignature(index: index, code: fault.code, text: fault.text))
+            }
+        }
+        return (signers, ignored)
+    }
+
+    private struct Fault: Error {
+        let code: IgnoredSignature.Code
+        let text: String
+    }
+
+    private static func examine(
+        _ blob: [UInt8],
+        _ message: [UInt8],
+        _ namespace: String,
+        _ policy: FleetPolicy,
+        _ time: UTCTime,
+        _ signers: [StatementSigner]
+    ) -> Result<StatementSigner, Fault> {
+        let signature: SSHSignature
+        do throws(SSHFormatError) {
+            signature = try SSHSignature(blob: blob)
+        } catch {
+            return .failure(Fault(code: .malformed, text: error.description))
+        }
+        let key = signature.publicKey
+        guard let (name, entry) = policy.owner(of: key) else {
+            return .failure(Fault(code: .unknownKey, text: "key \(key) is not in the policy"))
+        }
+        if let obstacle = policy.obstacle(to: entry, of: name, at: time) {
+            return .failure(Fault(code: .unusableKey, text: obstacle))
+        }
+        guard !signers.contains(where: { $0.name == name }) else {
+            return .failure(Fault(code: .duplicate, text: "\(name) has signed already"))
+        }
+        switch signature.verify(message: message, namespace: namespace, requireTouch: entry.requiresTouch) {
+        case .valid: return .success(StatementSigner(name: name, key: key))
+        case .invalid:
+            return .failure(Fault(code: .invalid, text: "the signature of \(name) is not over this statement"))
+        case .untouched:
+            return .failure(Fault(code: .untouched, text: "the security key of \(name) was not touched"))
+        case .otherNamespace(let other):
+            let text = "\(name) signed in namespace '\(other)', not in '\(namespace)'"
+            return .failure(Fault(code: .otherNamespace, text: text))
+        }
+    }
+
+    private static func checkItself(
+        _ statement: Statement,
+        _ fleet: FleetID,
+        _ time: UTCTime,
+        _ usedIDs: Set<StatementID>
+    ) throws(TrustRefusal) {
+        let what = "statement \(statement.id)"
+        guard statement.fleet == fleet else {
+            throw TrustRefusal(.otherFleet, "\(what) is for fleet \(statement.fleet), this is fleet \(fleet)")
+        }
+        try Validity.check(
+            what,
+            issued: statement.issued,
+            expires: statement.expires,
+            lifetime: Statement.maximumLifetime,
+            skew: Statement.clockSkew,
+            time: time
+        )
+        guard !usedIDs.contains(statement.id) else {
+            throw TrustRefusal(.replayed, "\(what) was carried out before; a statement counts once")
+        }
+    }
+
+    private static func outcome(
+        _ statement: Statement,
+        _ signers: Set<OperatorName>,
+        _ ignored: [IgnoredSignature],
+        _ policy: FleetPolicy,
+        _ time: UTCTime,
+        _ node: NodeFacts?
+    ) -> StatementVerdict.Outcome {
+        let what = "statement \(statement.id) (\(statement.type.rawValue))"
+        guard signers.contains(statement.requester) else {
+            let faults = ignored.map { "; " + $0.text }.joined()
+            return .refused(
+                TrustRefusal(
+                    .requesterSignatureMissing,
+                    "\(what) is asked for by \(statement.requester), who has not validly signed it\(faults)"
+                )
+            )
+        }
+        switch policy.decide(PolicyRequest(statement, signers: signers, node: node), time: time) {
+        case .allowed(let rule, let approvers): return .allowed(rule: rule, approvers: approvers)
+        case .needsApprovals(let shortage): return .needsApprovals(shortage)
+        case .refused(let reasons):
+            let text = PolicyDecision.refused(reasons).description
+            return .refused(TrustRefusal(.notAllowed, "\(what) is \(text)"))
+        }
+    }
+}
