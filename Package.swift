@@ -260,7 +260,18 @@ let systemLibraries: [Target] = [
     .target(name: "CLinux", path: "Sources/Shims/CLinux"),
 ]
 
+let benchmarks: Target = .executableTarget(
+    name: "muster-benchmarks",
+    dependencies: [
+        "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
+        "MusterSystem", "MusterClient", "MusterTestSupport", nioCore, nioPosix,
+    ],
+    path: "Tests/Benchmarks/muster-benchmarks",
+    swiftSettings: settings
+)
+
 let testTargets: [Target] = [
+    benchmarks,
     .target(
         name: "MusterTestSupport",
         dependencies: [

@@ -1,0 +1,32 @@
+import Glibc
+
+// Every figure, by the name that `packaging/bench NAME` selects. With no name, all of them.
+
+let arguments = CommandLine.arguments
+if arguments.count == 3, arguments[1] == "--verify-stream" {
+    try StreamBenchmark.verify(arguments[2])
+    exit(0)
+}
+
+let program = try Child.path(ofProcess: getpid())
+let binaries = program.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+let names = arguments.dropFirst()
+let figures: [(String, (String) async throws -> Figure)] = [
+    ("stream-1gib", { try StreamBenchmark.figure(in: $0, program: program) }),
+    ("targets-10000", { try TargetsBenchmark.figure(in: $0) }),
+    ("report-http", { try await ReportBenchmark(folder: $0, binaries: binaries).figure() }),
+    ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
+]
+
+let unknown = names.filter { name in !figures.contains { $0.0 == name } }
+guard unknown.isEmpty else {
+    let known = figures.map(\.0).joined(separator: " ")
+    print("muster-benchmarks: no figure named \(unknown.joined(separator: " ")); there are \(known)")
+    exit(2)
+}
+
+for (name, measure) in figures where names.isEmpty || names.contains(name) {
+    let folder = try Child.makeFolder()
+    defer { Child.removeFolder(folder) }
+    try await measure(folder).printLine()
+}
