@@ -283,6 +283,8 @@ let testTargets: [Target] = [
     ),
     tests("ByteCoding"),
     tests("CanonicalJSON"),
+    tests("TUF", uses: ["ByteCoding", "CanonicalJSON"]),
+    tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
 ]
 
 let package = Package(
