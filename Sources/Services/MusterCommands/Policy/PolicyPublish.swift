@@ -1,0 +1,66 @@
+import ArgumentParser
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+import MusterPolicy
+import TUF
+
+struct PolicyPublish: ContextCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "publish",
+        abstract: "Compile a policy, sign it with the policy keys and publish it; or publish a staged one.",
+        discussion: """
+            Given FILE.yaml: shows what changes, signs with the policy keys at hand and publishes, or, where more signatures
+            are needed, writes a staged file for 'muster policy sign'. Given a staged file: publishes it.
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The policy's source, or a staged file.", valueName: "file.yaml|staged.json"))
+    var file: String
+
+    @Option(help: ArgumentHelp("Sign with this sealed key, or this .pub in the ssh-agent.", valueName: "file"))
+    var policyKey: [String] = []
+
+    @Option(help: "Days until the policy must be renewed.") var expiresDays = 365
+
+    @OptionGroup var passphrase: PassphraseOptions
+
+    func run(_ context: CommandContext) async throws {
+        try await context.withService { service in
+            let view = try await TrustedView.refresh(context, service.client)
+            let publication = Publication(role: "policy", service: service, context: context)
+            if file.hasSuffix(".json") {
+                let staged = try StagedMetadata.read(file, role: "policy", fleet: service.fleet.fleet)
+                try await publication.publish(staged, files: [])
+                return
+            }
+            let staged = try compile(view, service.fleet.fleet, context)
+            let signed = try await publication.sign(
+                staged,
+                keys: policyKey,
+                passphrase: passphrase,
+                trustedDocument: view.policyDocument
+            )
+            try await publication.publishOrStage(signed, files: [])
+        }
+    }
+
+    private func compile(_ view: TrustedView, _ fleet: FleetID, _ context: CommandContext) throws -> StagedMetadata {
+        guard let current = view.policy else { throw CommandFailure.undetermined("there is no trusted policy") }
+        let expires = context.now().adding(seconds: Int64(expiresDays) * 86400).wholeSeconds
+        let compiled = try PolicySource(file: file).compile(
+            version: current.version + 1,
+            issued: context.now().wholeSeconds,
+            expires: expires
+        )
+        let file = TargetFile(path: TrustedView.policyPath, content: compiled.document)
+        let others = current.files.filter { $0.path != TrustedView.policyPath }
+        let targets = try Targets(version: current.version + 1, expires: expires, targets: others + [file])
+        return StagedMetadata(
+            fleet: fleet,
+            role: "policy",
+            envelope: try SignedEnvelope(signed: targets.json),
+            document: compiled.policy.json
+        )
+    }
+}

@@ -1,0 +1,58 @@
+import ByteCoding
+import MusterModel
+import MusterPolicy
+
+/// A policy in words.
+struct PolicySummary: Sendable {
+    private let policy: FleetPolicy
+    private let now: UTCTime
+
+    init(_ policy: FleetPolicy, now: UTCTime) {
+        self.policy = policy
+        self.now = now
+    }
+
+    var lines: [StyledText] {
+        var lines: [StyledText] = []
+        for (name, person) in policy.operators.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("operator \(name)", .bold))
+            for key in person.keys {
+                let isOver = key.expires <= now
+                lines.append(
+                    StyledText("  \(key.publicKey) ")
+                        + StyledText("\(isOver ? "expired" : "expires") \(key.expires)", isOver ? .loud : .faint)
+                )
+            }
+        }
+        for (name, members) in policy.groups.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("group \(name): \(members.map(\.text).joined(separator: ", "))"))
+        }
+        for rule in policy.rules { lines += describe(rule) }
+        for part in policy.unknownParts { lines.append(StyledText("not understood: \(part)", .warning)) }
+        return lines
+    }
+
+    private func describe(_ rule: PolicyRule) -> [StyledText] {
+        var lines = [StyledText("rule: \(rule.name)", .bold)]
+        let who = rule.who.map(\.description).joined(separator: ", ")
+        let actions = rule.allow.map(\.description).joined(separator: ", ")
+        let nodes = rule.nodes.map(\.description).joined(separator: ", ")
+        lines.append(StyledText("  \(who) may \(actions) on \(nodes)"))
+        if let packages = rule.packages {
+            lines.append(StyledText("  packages: \(packages.joined(separator: ", "))"))
+        }
+        switch rule.tags {
+        case nil: break
+        case .any: lines.append("  tags: any")
+        case .only(let tags):
+            lines.append(StyledText("  tags: \(tags.sorted().map(\.text).joined(separator: ", "))"))
+        }
+        if let approvals = rule.approvals {
+            let from = approvals.from.map(\.description).joined(separator: ", ")
+            lines.append(
+                StyledText("  needs \(approvals.count) approval\(approvals.count == 1 ? "" : "s") from \(from)")
+            )
+        }
+        return lines
+    }
+}

@@ -1,0 +1,59 @@
+import CanonicalJSON
+import MusterModel
+import MusterSystem
+
+/// Health checks as the command line gives them.
+enum HealthCheckArguments {
+    /// The checks of a JSON file and of `--health-command` options.
+    static func read(file: String?, commands: [String]) throws -> [HealthCheck] {
+        var checks: [HealthCheck] = []
+        if let file { checks = try read(file) }
+        for command in commands {
+            let arguments = try words(command)
+            guard let program = arguments.first, program.hasPrefix("/") else {
+                throw CommandFailure.usage(
+                    "--health-command must begin with an absolute path, no shell is involved: \(command)"
+                )
+            }
+            checks.append(HealthCheck(probe: .command(arguments)))
+        }
+        guard checks.count <= 16 else { throw CommandFailure.usage("a release has at most 16 health checks") }
+        return checks
+    }
+
+    private static func read(_ file: String) throws -> [HealthCheck] {
+        do {
+            let value = try JSONValue.parse(try BoundedFile.read(file, limit: 65536), limit: 65536)
+            let list: JSONValue = if case .array = value { value } else { .array([value]) }
+            return try JSONFields(["health": list]).objects("health", limit: 16).map { try HealthCheck($0) }
+        } catch let error as JSONError {
+            throw CommandFailure.usage("\(file): \(error)")
+        }
+    }
+
+    /// Words parted by spaces; quotes keep them together, as a shell would.
+    static func words(_ text: String) throws -> [String] {
+        var words: [String] = []
+        var word = ""
+        var isOpen = false
+        var quote: Character?
+        for character in text {
+            switch character {
+            case quote: quote = nil
+            case "'" where quote == nil, "\"" where quote == nil:
+                quote = character
+                isOpen = true
+            case " " where quote == nil:
+                if isOpen { words.append(word) }
+                word = ""
+                isOpen = false
+            default:
+                word.append(character)
+                isOpen = true
+            }
+        }
+        guard quote == nil else { throw CommandFailure.usage("a quote is not closed: \(text)") }
+        if isOpen { words.append(word) }
+        return words
+    }
+}

@@ -1,0 +1,11 @@
+import ArgumentParser
+
+struct ReleaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release",
+        abstract: "Packages that the fleet may install: inspect, sign, publish, list.",
+        subcommands: [
+            ReleaseAdd.self, ReleaseSign.self, ReleaseMerge.self, ReleasePublish.self, ReleaseList.self,
+        ]
+    )
+}

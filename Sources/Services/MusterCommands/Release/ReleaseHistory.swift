@@ -1,0 +1,77 @@
+import ByteCoding
+import CanonicalJSON
+import DebianPackage
+import MusterModel
+import PackageInstaller
+import TUF
+
+/// The releases that are signed so far.
+struct ReleaseHistory: Sendable {
+    /// One signed package file and its description.
+    struct Entry: Sendable {
+        let file: TargetFile
+        let release: ReleaseDescription
+    }
+
+    /// Every release, newest counter first within each package.
+    let entries: [Entry]
+
+    init(_ targets: Targets?) {
+        self.init((targets?.files ?? []))
+    }
+
+    init(_ files: [TargetFile]) {
+        entries = files.compactMap { file in
+            (try? ReleaseDescription(custom: file.custom)).map { Entry(file: file, release: $0) }
+        }.sorted {
+            ($0.release.package, -$0.release.counter, $0.release.architecture)
+                < ($1.release.package, -$1.release.counter, $1.release.architecture)
+        }
+    }
+
+    /// Entries of one package, newest first.
+    func of(_ package: String) -> [Entry] { entries.filter { $0.release.package == package } }
+
+    /// The package files of one version, one for each architecture.
+    func files(_ package: String, version: String) -> [Entry] {
+        of(package).filter { $0.release.version == version }
+    }
+
+    /// The newest version of a package.
+    func newest(_ package: String) -> String? { of(package).first?.release.version }
+
+    /// The version before the given one, by counter.
+    func before(_ package: String, version: String) -> String? {
+        guard let counter = files(package, version: version).map(\.release.counter).min() else { return nil }
+        return of(package).first { $0.release.counter < counter }?.release.version
+    }
+
+    /// The counter for a new file: that of its version if another architecture has it, else one above the highest.
+    ///
+    /// A failure where the same version has been released with other bytes.
+    func counter(for candidate: ReleaseCandidate) throws -> Int64 {
+        let identity = candidate.package.identity
+        for entry in of(identity.name) {
+            guard let version = DebianVersion(entry.release.version), version == identity.version else { continue }
+            guard entry.release.architecture != identity.architecture else {
+                let isSame = entry.file.hashes.sha256 == candidate.package.sha256
+                throw CommandFailure.refused(
+                    isSame
+                        ? "\(identity) is released already"
+                        : "\(identity) is released already with other content (sha256 "
+                            + "\(Hex.encode(entry.file.hashes.sha256 ?? []))): a new build needs a new version"
+                )
+            }
+            return entry.release.counter
+        }
+        if let taken = entries.first(where: { $0.file.path == candidate.target }) {
+            throw CommandFailure.refused("\(taken.file.path) is the name of another release already")
+        }
+        return (of(identity.name).map(\.release.counter).max() ?? 0) + 1
+    }
+
+    /// A version that is released and newer than this one, if any.
+    func newer(than identity: PackageIdentity) -> String? {
+        of(identity.name).compactMap { DebianVersion($0.release.version) }.filter { $0 > identity.version }.max()?.text
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import MusterModel
+
+/// How a rollout spreads, on the command line.
+struct StrategyOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Nodes that have the version when each stage is complete, as counts or percents.",
+            valueName: "list"
+        )
+    )
+    var stages: StageList?
+
+    @Option(help: ArgumentHelp("Wait after each stage.", valueName: "span"))
+    var bake: TimeSpan?
+
+    @Option(help: "Most nodes at work at one moment.") var maxInFlight = 10
+
+    @Option(help: "Halt when more nodes than this have failed.") var maxFailures = 0
+
+    @Option(help: ArgumentHelp("After this a node that has not begun no longer holds up its stage.", valueName: "span"))
+    var startDeadline = TimeSpan(seconds: 3600)
+
+    @Option(help: ArgumentHelp("After this a node that began and did not confirm counts as failed.", valueName: "span"))
+    var finishDeadline = TimeSpan(seconds: 900)
+
+    @Option(help: ArgumentHelp("How long the statement is good for.", valueName: "span"))
+    var expires = TimeSpan(seconds: 7 * 86400)
+
+    func validate() throws {
+        guard (1...1_000_000).contains(maxInFlight) else { throw ValidationError("--max-in-flight is less than 1") }
+        guard (0...1_000_000).contains(maxFailures) else { throw ValidationError("--max-failures is less than 0") }
+        for (name, span, least) in [
+            ("bake", bake?.seconds ?? 0, 0), ("start-deadline", startDeadline.seconds, 1),
+            ("finish-deadline", finishDeadline.seconds, 1),
+        ] {
+            guard (least...2_592_000).contains(span) else {
+                throw ValidationError("--\(name) is not within \(least) s to 30 d")
+            }
+        }
+        guard (60...2_592_000).contains(expires.seconds) else {
+            throw ValidationError("--expires is not within 1 m to 30 d")
+        }
+    }
+
+    /// The strategy, with these stages and this bake time where the command line says nothing.
+    func strategy(stages: [RolloutStrategy.Stage], bakeSeconds: Int) -> RolloutStrategy {
+        RolloutStrategy(
+            stages: self.stages?.stages ?? stages,
+            bakeSeconds: bake?.seconds ?? bakeSeconds,
+            maxInFlight: maxInFlight,
+            maxFailures: maxFailures,
+            startDeadlineSeconds: startDeadline.seconds,
+            finishDeadlineSeconds: finishDeadline.seconds
+        )
+    }
+}

@@ -1,0 +1,48 @@
+import MusterModel
+import MusterSigners
+import MusterSystem
+import OpenSSHFormats
+
+/// The operator's own SSH key: in an ssh-agent if it is there, else by `ssh-keygen -Y sign`.
+enum OperatorKey {
+    /// The key of a `.pub` file.
+    static func publicKey(_ file: String) throws -> SSHPublicKey {
+        let text = String(decoding: try BoundedFile.read(file, limit: SSHPublicKey.lineLimit), as: UTF8.self)
+        do {
+            return try SSHPublicKey(line: text)
+        } catch {
+            throw CommandFailure.refused("\(file) is no SSH public key: \(error)")
+        }
+    }
+
+    /// What signs with the key whose public half is in `file`.
+    static func signer(_ file: String, _ context: CommandContext) async throws -> any OperatorSigner {
+        let key = try publicKey(file)
+        if let socket = context.environment["SSH_AUTH_SOCK"], !socket.isEmpty {
+            let agent = SSHAgent(path: socket)
+            if let keys = try? await agent.keys(), keys.contains(where: { $0.publicKey == key }) {
+                return AgentOperatorSigner(agent: agent, publicKey: key)
+            }
+        }
+        guard file.hasSuffix(".pub"), Directory.exists(String(file.dropLast(4))) else {
+            throw CommandFailure.refused(
+                "cannot sign with \(key): no ssh-agent holds it and its private half is not beside \(file)"
+            )
+        }
+        return try SSHKeygenSigner(
+            keyPath: String(file.dropLast(4)),
+            messages: context.terminal.kind.canAsk ? .shown : .kept
+        )
+    }
+
+    /// Signs a statement as its requester or as an approver.
+    static func sign(
+        _ bytes: [UInt8],
+        type: StatementType,
+        _ context: CommandContext
+    ) async throws -> [UInt8] {
+        let identity = try context.folder.operatorIdentity()
+        let signer = try await signer(identity.publicKeyFile, context)
+        return try await signer.sign(bytes, namespace: type.namespace).blob
+    }
+}

@@ -1,0 +1,46 @@
+/// Rows in columns as wide as their widest entry, two spaces apart, the last column as long as it likes.
+struct Table: Sendable {
+    private let headings: [String]
+    private var rows: [[StyledText]] = []
+
+    init(_ headings: String...) {
+        self.headings = headings
+    }
+
+    var isEmpty: Bool { rows.isEmpty }
+
+    mutating func row(_ cells: StyledText...) {
+        rows.append(cells)
+    }
+
+    mutating func row(_ cells: [StyledText]) {
+        rows.append(cells)
+    }
+
+    /// The lines, headings first.
+    var lines: [StyledText] {
+        let all = [headings.map { StyledText($0, .faint) }] + rows
+        var widths = [Int](repeating: 0, count: headings.count)
+        for row in all {
+            for (index, cell) in row.enumerated() where index < widths.count {
+                widths[index] = max(widths[index], cell.width)
+            }
+        }
+        return all.map { row in
+            var line: StyledText = ""
+            for (index, cell) in row.enumerated() {
+                line = line + cell
+                guard index < row.count - 1 else { break }
+                line = line + StyledText(String(repeating: " ", count: widths[index] - cell.width + 2))
+            }
+            return line
+        }
+    }
+}
+
+extension Terminal {
+    /// Prints a table.
+    func table(_ table: Table) {
+        for row in table.lines { line(row) }
+    }
+}
