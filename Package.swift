@@ -285,6 +285,7 @@ let testTargets: [Target] = [
     tests("CanonicalJSON"),
     tests("TUF", uses: ["ByteCoding", "CanonicalJSON"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
+    tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 ]
 
 let package = Package(

@@ -102,6 +102,7 @@ public struct Rollout: Sendable {
         handle(event)
         passDeadlines()
         drive()
+        contactAgain(event)
         if hasChanged { revision += 1 }
         defer { effects = [] }
         return effects

@@ -57,12 +57,8 @@ extension Rollout {
         effects.append(.ended(reason: reason))
     }
 
-    /// A node that held its place while the rollout was halted.
-    ///
-    /// If the manifest that it may hold has expired since, it counts as not in contact until it is seen.
+    /// A node that kept its place while the rollout was halted, since it may have begun without our knowing.
     private mutating func assignAgain(_ index: Int) {
-        let lapsed = clock >= nodes[index].since.adding(seconds: UpdateManifest.lifetime)
-        nodes[index].hasContact = !lapsed
         move(index, to: .assigned)
         effects.append(.assign(nodes[index].id))
     }

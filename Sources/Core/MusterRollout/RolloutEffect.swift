@@ -3,7 +3,8 @@ import MusterModel
 
 /// What the service has to do, or to write into its log, after an event.
 ///
-/// In this order, in the event's transaction.
+/// In this order, in the event's transaction. After the
+/// end only `.failed` and `.withdraw` may follow, for nodes that were at work when it came.
 public enum RolloutEffect: Hashable, Sendable {
     /// The node's manifest now carries the assignment: write a new one and wake its long poll.
     case assign(NodeID)

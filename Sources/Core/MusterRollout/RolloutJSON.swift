@@ -47,7 +47,7 @@ extension Rollout {
             isApproved: try fields.bool("approved")
         )
         phase = try Phase(fields)
-        revision = try fields.integer("revision", in: 1...Int64.max)
+        revision = try fields.integer("revision", in: 1...(1 << 53))
         clock = try fields.milliseconds("clock")
         failures = Int(try fields.integer("failures", in: 0...Int64(Self.nodeLimit)))
         forgiven = Int(try fields.integer("forgiven", in: 0...Int64(failures)))

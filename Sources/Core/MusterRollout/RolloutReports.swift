@@ -25,6 +25,16 @@ extension Rollout {
         if phase.isOpen { markSeen(index) }
     }
 
+    /// What the event itself assigned reaches the node in the same contact.
+    mutating func contactAgain(_ event: RolloutEvent) {
+        switch event {
+        case .seen(let node): see(node)
+        case .reported(let node, let progress):
+            if progress.state.isFinal { see(node) } else { report(node, progress) }
+        default: break
+        }
+    }
+
     /// Counts nodes whose deadline passed as skipped or failed, in the order of their turns.
     mutating func passDeadlines() {
         guard phase.isOpen else { return }
@@ -56,20 +66,15 @@ extension Rollout {
     private mutating func passDeadline(_ index: Int) {
         let node = nodes[index]
         guard node.state.isAssigned else { return }
+        let last = "(last report: \(node.state == .assigned ? "none" : node.state.rawValue))"
         if node.state.hasBegun {
-            let limit = strategy.finishDeadlineSeconds
             fail(
                 index,
-                .failed,
-                "lost contact: not confirmed within \(limit) s of beginning (last report: \(node.state.rawValue))"
+                .lost,
+                "lost contact: not confirmed within \(strategy.finishDeadlineSeconds) s of beginning \(last)"
             )
         } else if node.hasContact {
-            let limit = strategy.startDeadlineSeconds
-            fail(
-                index,
-                .failed,
-                "did not begin within \(limit) s of its assignment (last report: \(node.state.rawValue))"
-            )
+            fail(index, .failed, "did not begin within \(strategy.startDeadlineSeconds) s of its assignment \(last)")
         } else {
             skip(index)
         }

@@ -1,0 +1,29 @@
+import ByteCoding
+import MusterModel
+
+/// A node of the simulation, with what is really true about it.
+struct SimulatedNode {
+    /// What becomes of an upgrade on this node.
+    enum Fate {
+        case confirms
+        case fails
+        case refuses
+        case rollsBack
+        /// Falls silent at some step and never comes back.
+        case dies
+    }
+
+    let id: NodeID
+    let fate: Fate
+    var version = "1.0"
+    var isOnline = true
+    var lastSeen: UTCTime?
+    /// Until when it may begin what its last manifest assigned; nil where that assigned nothing.
+    var mayBeginUntil: UTCTime?
+    /// Whether its package manager or its health checks are at work.
+    var isChanging = false
+    /// Whether it is past the point from which it never starts again.
+    var isDone = false
+    /// Whether it is on its way through an upgrade.
+    var isAtWork = false
+}
