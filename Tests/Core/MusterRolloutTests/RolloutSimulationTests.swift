@@ -41,7 +41,7 @@ struct RolloutSimulationTests {
     private func check(_ seed: UInt64) throws {
         var steady = try Simulation(seed: seed, restartPercent: 0)
         try steady.run()
-        var restarting = try Simulation(seed: seed, restartPercent: 20)
+        var restarting = try Simulation(seed: seed, restartPercent: 8)
         try restarting.run()
         if let violation = steady.violation ?? restarting.violation {
             Issue.record("MUSTER_SIMULATION_SEED=\(seed): \(violation)")
