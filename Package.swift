@@ -276,7 +276,7 @@ let testTargets: [Target] = [
         name: "MusterTestSupport",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "CSodium",
-            nioCore, nioPosix, nioHTTP1,
+            "CLinux", nioCore, nioPosix, nioHTTP1,
         ],
         path: "Tests/Support/MusterTestSupport",
         swiftSettings: settings
