@@ -28,6 +28,7 @@ extension StoreTransaction {
                 .bytes(Digest.sha256([0] + bytes)),
             ]
         )
+        written.count += 1
         return sequence
     }
 

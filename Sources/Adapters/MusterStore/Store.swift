@@ -6,18 +6,20 @@
 // same transaction as what it records, numbered without gaps. Callers see typed rows, never SQL; drivers see SQL, never
 // types, so that a second driver can be added.
 import ByteCoding
+import Synchronization
 
 /// The register of one fleet.
 public final class Store: Sendable {
     private let driver: any SQLDriver
-    /// Groups reports into commits.
-    public let reports: ReportWriter
+    /// Groups small changes into commits.
+    public let grouped: GroupedWriter
+    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// Brings the database behind `driver` up to date and opens it.
     public init(_ driver: any SQLDriver, now: UTCTime) async throws {
         self.driver = driver
         try await driver.write { try schema.apply($0, now: now.milliseconds) }
-        reports = ReportWriter(driver)
+        grouped = GroupedWriter(driver)
     }
 
     /// Opens the SQLite database at `path`.
@@ -29,7 +31,17 @@ public final class Store: Sendable {
     public func write<Value: Sendable>(
         _ body: @escaping @Sendable (StoreTransaction) throws -> Value
     ) async throws -> Value {
-        try await driver.write { try body(StoreTransaction(sql: $0)) }
+        let (value, newEvents) = try await driver.write { sql in
+            let transaction = StoreTransaction(sql: sql)
+            return (try body(transaction), transaction.written.count)
+        }
+        if newEvents > 0 { listener.withLock { $0 }?() }
+        return value
+    }
+
+    /// Calls `listener` after each `write` that appended events.
+    public func onEvents(_ listener: @escaping @Sendable () -> Void) {
+        self.listener.withLock { $0 = listener }
     }
 
     /// Reads from one consistent snapshot.
@@ -48,4 +60,10 @@ public final class Store: Sendable {
 /// An open transaction; its tables are in files of their own.
 public struct StoreTransaction {
     let sql: any SQLTransaction
+    let written = Written()
+
+    /// How many events were appended.
+    final class Written {
+        var count = 0
+    }
 }

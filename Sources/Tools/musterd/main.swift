@@ -1,1 +1,3 @@
-print("")
+import MusterServer
+
+await MusterdCommand.start()

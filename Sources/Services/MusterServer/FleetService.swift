@@ -1,0 +1,100 @@
+// The fleet service: the register of nodes, the TUF repository, statements, rollouts and manifests, over HTTP.
+//
+// Parties: owners sign offline and upload; operators sign statements; nodes prove their key and address. The service itself
+// signs only what is fresh (snapshot, timestamp) and what nodes have to do (manifests), and a node does nothing that an
+// operator's statement does not allow. Keys: four Ed25519 keys through `Signer`, and one secret for session tokens.
+// Files: `StateDirectory`.
+import ByteCoding
+import Logging
+import MusterAPI
+import MusterKeys
+import MusterModel
+import MusterStore
+import MusterSystem
+
+/// One running service: its parts, each of which does one thing.
+final class FleetService: Sendable {
+    /// The version of this program.
+    static let version = "0.1.0"
+
+    let options: ServeOptions
+    let log: Logger
+    let state: StateDirectory
+    let store: Store
+    let keys: ServiceKeys
+    let tokens: SessionTokens
+    let nodes = NodeRegister()
+    let repository: Repository
+    let rollouts: Rollouts
+    let manifests: Manifests
+    /// Wakes nodes that wait for a manifest.
+    let nodePolls = LongPoll<NodeID>(limit: 2)
+    /// Wakes operators who wait for events; there is one log, key 0.
+    let eventPolls = LongPoll<Int>(limit: 256)
+
+    /// Opens everything below the state directory, making what is missing.
+    init(_ options: ServeOptions, log: Logger) async throws {
+        self.options = options
+        self.log = log
+        state = try StateDirectory(options.stateDirectory)
+        keys =
+            if let socket = options.agentSocket {
+                try await ServiceKeys.agent(socket, folder: state.keys)
+            } else {
+                try ServiceKeys.sealed(in: state.keys, passphrase: options.passphrase)
+            }
+        let secret = try state.secret("session.key", count: MessageAuthentication.keyLength)
+        guard let authentication = MessageAuthentication(key: secret) else {
+            throw SystemError("use", state.keys + "/session.key", because: "it has the wrong length")
+        }
+        tokens = SessionTokens(authentication)
+        store = try await Store.open(path: state.database, now: options.clock())
+        repository = Repository(store: store, state: state, keys: keys, lifetimes: options.lifetimes, log: log)
+        rollouts = Rollouts(store: store, repository: repository, nodes: nodes, log: log)
+        manifests = Manifests(
+            store: store,
+            repository: repository,
+            keys: keys,
+            rollouts: rollouts,
+            polls: nodePolls,
+            clock: options.clock
+        )
+    }
+
+    /// Reads the register into memory and goes on where the service stopped.
+    func start() async throws {
+        let time = options.clock()
+        store.onEvents { [eventPolls] in eventPolls.announce(0) }
+        await rollouts.onAssignmentChange { [manifests] in manifests.changed($0) }
+        try await repository.open(at: time)
+        try await nodes.load(store)
+        try await rollouts.start(at: time)
+    }
+
+    /// The set-up token, while there is no fleet.
+    func setupToken() throws -> SetupToken? {
+        guard repository.current == nil else { return nil }
+        return try state.readOrMakeSetupToken(keysDigest: keys.digest)
+    }
+
+    /// A node joined.
+    func joined(_ node: MusterStore.StoredNode, at time: UTCTime) async {
+        nodes.put(node)
+        do {
+            try await rollouts.nodeChanged(node.id, at: time)
+        } catch {
+            log.error("node \(node.id) joined, but a rollout could not take it in: \(error)")
+        }
+    }
+
+    /// Wakes everybody who waits: the service ends.
+    func endPolls() {
+        nodePolls.end()
+        eventPolls.end()
+        rollouts.polls.end()
+    }
+
+    var operators: OperatorCalls { OperatorCalls(service: self) }
+    var enrollments: Enrollments { Enrollments(service: self) }
+    var upload: RepositoryUpload { RepositoryUpload(store: store, state: state, limit: options.maxFileBytes) }
+}

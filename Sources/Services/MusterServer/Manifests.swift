@@ -1,0 +1,176 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+import MusterSigners
+import MusterStore
+import MusterSystem
+import NIOCore
+import SignatureVerification
+import Synchronization
+import TUF
+
+/// Update manifests: what each node has to do, signed when the node asks and something changed.
+///
+/// A manifest follows from assignments and `tag-node` statements on disk alone, so a crash loses none. A node without work
+/// has no manifest, and asking again costs no look into the register.
+final class Manifests: Sendable {
+    /// What is known of a node's newest manifest without looking it up.
+    private struct Known: Sendable {
+        let sequence: Int64
+        let expires: UTCTime
+        let hasWork: Bool
+    }
+
+    private struct Cache: Sendable {
+        var known: [NodeID: Known] = [:]
+        /// How often what a node has to do has changed: what was read before a change must not be remembered after it.
+        var changes: [NodeID: UInt64] = [:]
+    }
+
+    private struct Content: Sendable {
+        let assignments: [UpdateManifest.Assignment]
+        let tags: [SignedStatement]
+        let stored: StoredManifest?
+
+        var isEmpty: Bool { assignments.isEmpty && tags.isEmpty }
+
+        var digest: [UInt8] {
+            let assignments = assignments.map { (assignment) -> JSONValue in
+                [
+                    "rollout": JSONValue(assignment.rollout), "target": .string(assignment.target),
+                    "statement": assignment.statement.json,
+                ]
+            }
+            let value: JSONValue = ["assignments": .array(assignments), "tags": .array(tags.map(\.json))]
+            return Digest.sha256(value.canonicalBytes)
+        }
+    }
+
+    /// A manifest is handed out only while it is good for so many seconds more.
+    private static let margin: Int64 = 120
+
+    private let store: Store
+    private let repository: Repository
+    private let keys: ServiceKeys
+    private let rollouts: Rollouts
+    private let clock: @Sendable () -> UTCTime
+    /// Wakes a node's long poll.
+    private let polls: LongPoll<NodeID>
+    private let cache = Mutex(Cache())
+
+    init(
+        store: Store,
+        repository: Repository,
+        keys: ServiceKeys,
+        rollouts: Rollouts,
+        polls: LongPoll<NodeID>,
+        clock: @escaping @Sendable () -> UTCTime
+    ) {
+        self.store = store
+        self.repository = repository
+        self.keys = keys
+        self.rollouts = rollouts
+        self.polls = polls
+        self.clock = clock
+    }
+
+    /// What a node has to do has changed.
+    func changed(_ nodes: some Sequence<NodeID>) {
+        for node in nodes {
+            cache.withLock { cache in
+                cache.known[node] = nil
+                cache.changes[node, default: 0] += 1
+            }
+            polls.announce(node)
+        }
+    }
+
+    /// The envelope of a manifest newer than `after`, waited for at most so long; nil where there is none.
+    func poll(_ node: NodeID, after: Int64, seconds: Int64, on loop: any EventLoop) async throws -> [UInt8]? {
+        let until = clock().adding(seconds: seconds)
+        while true {
+            let mark = polls.mark(node)
+            if let envelope = try await newest(node, after: after) { return envelope }
+            let left = until.seconds - clock().seconds
+            guard left > 0 else { return nil }
+            await polls.wait(for: node, after: mark, seconds: left, on: loop)
+            if polls.isOver || polls.mark(node) == mark { return nil }
+        }
+    }
+
+    private func newest(_ node: NodeID, after: Int64) async throws -> [UInt8]? {
+        let now = clock()
+        let (known, changes) = cache.withLock { ($0.known[node], $0.changes[node]) }
+        if let known, known.sequence <= after, !known.hasWork || known.expires > now.adding(seconds: Self.margin) {
+            return nil
+        }
+        let content = try await content(node, at: now)
+        let manifest: StoredManifest?
+        do {
+            manifest = try await self.manifest(node, content, after: after, at: now)
+        } catch let error as StoreError where error.code == .conflict {
+            // Another poll of the same node was faster.
+            return try await newest(node, after: after)
+        }
+        let entry = Known(
+            sequence: manifest?.sequence ?? 0,
+            expires: manifest?.expires ?? now,
+            hasWork: !content.assignments.isEmpty
+        )
+        cache.withLock { cache in
+            if cache.changes[node] == changes { cache.known[node] = entry }
+        }
+        guard let manifest, manifest.sequence > after else { return nil }
+        try await rollouts.seen(node, at: now)
+        return manifest.envelope
+    }
+
+    private func content(_ node: NodeID, at now: UTCTime) async throws -> Content {
+        try await store.read { transaction in
+            Content(
+                assignments: try transaction.assignments(of: node).map {
+                    UpdateManifest.Assignment(rollout: $0.rollout, target: $0.target, statement: $0.statement)
+                },
+                tags: try transaction.tagStatements(of: node, now: now, limit: 16),
+                stored: try transaction.manifest(of: node)
+            )
+        }
+    }
+
+    /// The manifest that says `content`: the stored one where it still serves, else a new one with a higher sequence.
+    private func manifest(
+        _ node: NodeID,
+        _ content: Content,
+        after: Int64,
+        at now: UTCTime
+    ) async throws -> StoredManifest? {
+        let digest = content.digest
+        if let stored = content.stored, stored.content == digest {
+            let isOld = stored.expires <= now.adding(seconds: Self.margin)
+            if !isOld || (stored.sequence <= after && content.assignments.isEmpty) { return stored }
+        }
+        if content.stored == nil, content.isEmpty, after == 0 { return nil }
+        let publication = try repository.publication()
+        let manifest = UpdateManifest(
+            fleet: publication.fleet,
+            node: node,
+            sequence: max(content.stored?.sequence ?? 0, after) + 1,
+            issued: now,
+            expires: now.adding(seconds: UpdateManifest.lifetime),
+            timestampVersion: publication.timestampVersion,
+            assignments: content.assignments,
+            tags: content.tags
+        )
+        let envelope = try SignedEnvelope(signed: manifest.json)
+        let signature = try await keys.manifest.sign(envelope.canonicalBytes)
+        let keyID = TUFKey(ed25519: keys.manifest.publicKey).id
+        let signed = StoredManifest(
+            sequence: manifest.sequence,
+            expires: manifest.expires,
+            content: digest,
+            envelope: try envelope.adding(TUFSignature(keyID: keyID, signature: signature)).bytes
+        )
+        try await store.grouped.write { try $0.put(signed, of: node) }
+        return signed
+    }
+}

@@ -1,0 +1,49 @@
+import ByteCoding
+import MusterAPI
+import MusterModel
+import MusterStore
+
+/// Nodes as operators see them.
+struct NodeView {
+    let service: FleetService
+    let time: UTCTime
+
+    /// A node's record; `targets` are the versions that open rollouts give each node.
+    func record(_ entry: NodeRegister.Entry, _ targets: [NodeID: [String: String]]) -> NodeRecord {
+        NodeRecord(
+            id: entry.node.id,
+            name: entry.node.name,
+            tags: entry.node.tags,
+            address: entry.node.address,
+            enrolled: entry.node.enrolled,
+            lastSeen: entry.lastSeen,
+            state: state(entry),
+            report: entry.report,
+            packages: packages(entry, targets[entry.node.id] ?? [:])
+        )
+    }
+
+    private func state(_ entry: NodeRegister.Entry) -> String {
+        guard let lastSeen = entry.lastSeen else { return "new" }
+        let limit = Int64(3 * service.options.reportSeconds)
+        return lastSeen.adding(seconds: limit) >= time ? "online" : "offline"
+    }
+
+    private func packages(_ entry: NodeRegister.Entry, _ targets: [String: String]) -> [NodeRecord.Package] {
+        let installed = entry.report?.packages ?? [:]
+        let releases = service.repository.current?.releases ?? ReleaseIndex()
+        return Set(installed.keys).union(targets.keys).sorted().map { name in
+            let known = releases.releases(of: name, for: entry.report?.architecture ?? "")
+            let version = installed[name] ?? ""
+            let counter = known.last { $0.description.version == version }?.description.counter
+            let newer = counter.map { counter in known.filter { $0.description.counter > counter } } ?? known.suffix(1)
+            return NodeRecord.Package(
+                name: name,
+                installed: version,
+                available: known.last?.description.version ?? "",
+                target: targets[name] ?? "",
+                security: newer.contains { $0.description.security && $0.description.version != version }
+            )
+        }
+    }
+}

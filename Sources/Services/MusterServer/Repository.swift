@@ -1,0 +1,333 @@
+import ByteCoding
+import CanonicalJSON
+import Logging
+import MusterAPI
+import MusterModel
+import MusterPolicy
+import MusterSigners
+import MusterStore
+import MusterSystem
+import SignatureVerification
+import Synchronization
+import TUF
+import TUFTrust
+
+/// The TUF repository: takes what owners signed offline, after verifying it as a client would, and keeps it fresh.
+actor Repository {
+    private let store: Store
+    private let state: StateDirectory
+    private let keys: ServiceKeys
+    private let signing: MetadataSigning
+    private let log: Logger
+    private let turnstile = Turnstile()
+    private nonisolated let published = Mutex<Publication?>(nil)
+
+    init(store: Store, state: StateDirectory, keys: ServiceKeys, lifetimes: FreshnessLifetimes, log: Logger) {
+        self.store = store
+        self.state = state
+        self.keys = keys
+        self.log = log
+        signing = MetadataSigning(keys: keys, lifetimes: lifetimes)
+    }
+
+    /// What is published now; nil before there is a fleet.
+    nonisolated var current: Publication? { published.withLock { $0 } }
+
+    /// What is published now, or the problem that there is no fleet.
+    nonisolated func publication() throws(Problem) -> Publication {
+        guard let current else { throw .noFleet() }
+        return current
+    }
+
+    // MARK: - Start
+
+    /// Publishes what the register holds, signed anew where that is due.
+    func open(at time: UTCTime) async throws {
+        let stored = try await store.read { transaction -> (FleetID, [String: [UInt8]])? in
+            guard let digest = try transaction.setting("fleet"), let fleet = FleetID(digest: digest) else { return nil }
+            var metadata: [String: [UInt8]] = [:]
+            for role in ["root", "timestamp", "snapshot", "targets"] + Publication.delegatedRoles {
+                metadata[role] = try transaction.newestMetadata(role: role)?.bytes
+            }
+            return (fleet, metadata)
+        }
+        guard let (fleet, metadata) = stored else { return }
+        let publication = try Publication(
+            fleet: fleet,
+            metadata: metadata,
+            policyDocument: try policyDocument(metadata),
+            at: time
+        )
+        published.withLock { $0 = publication }
+        try await refresh(at: time)
+        for trouble in current?.troubles ?? [] { log.warning("not trusted at the moment: \(trouble)") }
+    }
+
+    // MARK: - The beginning of a fleet
+
+    /// Makes the fleet of metadata whose version is 1 throughout; nothing is kept unless all of it verifies.
+    func create(_ upload: FleetUpload, at time: UTCTime) async throws {
+        try await turnstile.pass {
+            guard current == nil else { throw Problem.conflict("there is a fleet already") }
+            guard let fleet = FleetID(digest: Digest.sha256(upload.root)) else { throw Problem.failed("no fleet id") }
+            var metadata = [
+                "root": upload.root, "targets": upload.targets, "releases": upload.releases, "policy": upload.policy,
+            ]
+            for (role, bytes) in metadata where try version(bytes, role) != 1 {
+                throw Problem.notVerified("\(role): a fleet begins with version 1")
+            }
+            try checkRoot(upload.root)
+            try await sign(&metadata, snapshotVersion: 1, timestampVersion: 1, at: time)
+            let publication = try verified(
+                fleet: fleet,
+                metadata,
+                upload.policyDocument,
+                at: time,
+                strictly: Set(metadata.keys)
+            )
+            try checkDelegations(publication)
+            let file = try keep(upload.policyDocument, at: time)
+            let written = metadata
+            let made = try await store.write { transaction in
+                guard try transaction.setOnce("fleet", Digest.sha256(upload.root)) else { return false }
+                for (role, bytes) in written {
+                    try transaction.addMetadata(role: role, version: 1, bytes: bytes, at: time)
+                }
+                try transaction.put(file)
+                try transaction.append(
+                    event: "fleet-created",
+                    actor: "musterd",
+                    detail: ["fleet": JSONValue(fleet)],
+                    at: time
+                )
+                return true
+            }
+            guard made else { throw Problem.conflict("there is a fleet already") }
+            published.withLock { $0 = publication }
+        }
+    }
+
+    /// The root must let our keys sign what is fresh, and nobody else's.
+    private func checkRoot(_ bytes: [UInt8]) throws {
+        let root: Root
+        do {
+            root = try Root(try SignedEnvelope(parsing: bytes, limit: TUFLimits().root))
+        } catch {
+            throw Problem.notVerified("root: \(error)")
+        }
+        guard root.consistentSnapshot else {
+            throw Problem.notVerified("root: consistent_snapshot must be true")
+        }
+        for (role, key) in [(Root.Role.snapshot, keys.snapshot.publicKey), (.timestamp, keys.timestamp.publicKey)] {
+            let named = root.roleKeys(role)
+            guard named.threshold == 1, named.keys.values.map(\.ed25519) == [key] else {
+                throw Problem.notVerified(
+                    "root: \(role.rawValue) must name this service's \(role.rawValue) key alone, with threshold 1"
+                )
+            }
+        }
+    }
+
+    /// The top-level targets metadata must let our keys sign manifests and revocations.
+    private func checkDelegations(_ publication: Publication) throws {
+        let own = [("manifest", keys.manifest.publicKey), ("revocations", keys.revocations.publicKey)]
+        for (role, key) in own {
+            guard let named = publication.trusted.roleKeys(delegated: role), named.threshold == 1,
+                named.keys.values.map(\.ed25519) == [key]
+            else {
+                throw Problem.notVerified(
+                    "targets: the delegation '\(role)' must name this service's \(role) key alone, with threshold 1"
+                )
+            }
+        }
+    }
+
+    // MARK: - New metadata
+
+    /// Publishes the next version of a role's metadata; `actor` is the operator who brought it.
+    func replace(_ role: String, _ bytes: [UInt8], by actor: String, at time: UTCTime) async throws {
+        try await turnstile.pass {
+            let old = try publication()
+            guard let present = old.metadata[role], ["root", "targets", "releases", "policy"].contains(role) else {
+                throw Problem.missing("there is no role '\(role)' whose metadata can be uploaded")
+            }
+            let version = try version(bytes, role)
+            let expected = try self.version(present, role) + 1
+            guard version == expected else {
+                throw Problem.conflict("\(role): version \(version) where \(expected) is the next one")
+            }
+            var metadata = old.metadata
+            metadata[role] = bytes
+            if role == "root" {
+                try checkRoot(bytes)
+                var trusted = try TrustedMetadata(trustedRoot: present, time: time)
+                do {
+                    try trusted.updateRoot(bytes)
+                    try trusted.checkRootExpiry()
+                } catch {
+                    throw Problem.notVerified("\(error)")
+                }
+            }
+            try await publish(
+                metadata,
+                after: old,
+                added: [role: version],
+                event: ("metadata-published", actor, ["role": .string(role), "version": .integer(version)]),
+                at: time
+            )
+        }
+    }
+
+    /// Signs snapshot and timestamp anew where half of their life is over, or `force`.
+    func refresh(at time: UTCTime) async throws {
+        try await turnstile.pass {
+            guard let old = current, try isRefreshDue(old, at: time) else { return }
+            try await publish(old.metadata, after: old, added: [:], event: nil, at: time)
+        }
+    }
+
+    private func isRefreshDue(_ publication: Publication, at time: UTCTime) throws -> Bool {
+        func expires(_ role: String) throws -> UTCTime {
+            let bytes = publication.metadata[role] ?? []
+            let envelope = try SignedEnvelope(parsing: bytes, limit: 5_000_000)
+            return envelope.signedNode["expires"]?.string.flatMap { UTCTime($0) } ?? UTCTime(milliseconds: 0)
+        }
+        return try expires("timestamp") < time.adding(seconds: signing.lifetimes.timestamp / 2)
+            || expires("snapshot") < time.adding(seconds: signing.lifetimes.snapshot / 2)
+    }
+
+    private typealias Event = (type: String, actor: String, detail: JSONValue)
+
+    private func publish(
+        _ offline: [String: [UInt8]],
+        after old: Publication,
+        added: [String: Int64],
+        event: Event?,
+        at time: UTCTime
+    ) async throws {
+        var metadata = offline
+        let snapshotVersion = try version(old.metadata["snapshot"] ?? [], "snapshot") + 1
+        let timestampVersion = try version(old.metadata["timestamp"] ?? [], "timestamp") + 1
+        try await sign(&metadata, snapshotVersion: snapshotVersion, timestampVersion: timestampVersion, at: time)
+        let publication = try verified(
+            fleet: old.fleet,
+            metadata,
+            try policyDocument(metadata),
+            at: time,
+            strictly: Set(added.keys)
+        )
+        if added.keys.contains("targets") { try checkDelegations(publication) }
+        if added.keys.contains("releases") { try await checkFiles(publication) }
+        warnOfLostFiles(old, publication)
+        let written = metadata
+        try await store.write { transaction in
+            for (role, version) in added {
+                try transaction.addMetadata(role: role, version: version, bytes: written[role] ?? [], at: time)
+            }
+            let fresh = [("snapshot", snapshotVersion, Int64(20)), ("timestamp", timestampVersion, Int64(0))]
+            for (role, version, kept) in fresh {
+                try transaction.addMetadata(role: role, version: version, bytes: written[role] ?? [], at: time)
+                try transaction.removeMetadata(role: role, before: version - kept)
+            }
+            if let event {
+                try transaction.append(event: event.type, actor: event.actor, detail: event.detail, at: time)
+            }
+        }
+        published.withLock { $0 = publication }
+    }
+
+    private func sign(
+        _ metadata: inout [String: [UInt8]],
+        snapshotVersion: Int64,
+        timestampVersion: Int64,
+        at time: UTCTime
+    ) async throws {
+        let roles = metadata.filter { $0.key == "targets" || Publication.delegatedRoles.contains($0.key) }
+        let snapshot = try await signing.snapshot(version: snapshotVersion, roles: roles, at: time)
+        metadata["snapshot"] = snapshot
+        metadata["timestamp"] = try await signing.timestamp(
+            version: timestampVersion,
+            snapshot: snapshot,
+            snapshotVersion: snapshotVersion,
+            at: time
+        )
+    }
+
+    private func verified(
+        fleet: FleetID,
+        _ metadata: [String: [UInt8]],
+        _ policyDocument: [UInt8],
+        at time: UTCTime,
+        strictly: Set<String>
+    ) throws -> Publication {
+        do {
+            return try Publication(
+                fleet: fleet,
+                metadata: metadata,
+                policyDocument: policyDocument,
+                at: time,
+                strictly: strictly
+            )
+        } catch {
+            throw Problem.notVerified("\(error)")
+        }
+    }
+
+    private func version(_ bytes: [UInt8], _ role: String) throws -> Int64 {
+        do {
+            let envelope = try SignedEnvelope(parsing: bytes, limit: 5_000_000)
+            guard let version = envelope.signedNode["version"]?.integer, version > 0 else {
+                throw JSONError(location: "signed.version", reason: "is not a positive integer")
+            }
+            return version
+        } catch {
+            throw Problem.malformed("\(role): \(error)")
+        }
+    }
+
+    // MARK: - Files that metadata names
+
+    /// The content of the policy that `policy` metadata names; empty where it is not on disk.
+    private func policyDocument(_ metadata: [String: [UInt8]]) throws -> [UInt8] {
+        guard let bytes = metadata["policy"],
+            let targets = try? Targets(try SignedEnvelope(parsing: bytes, limit: 5_000_000)),
+            let sha256 = targets.file(FleetPolicy.targetPath)?.hashes.fileNamePrefix
+        else { return [] }
+        guard let document = try BoundedFile.readIfPresent(state.file(sha256), limit: 4_000_000) else {
+            throw Problem.conflict(
+                "policy: upload the file first: PUT /v1/repository/files/\(sha256)?path=\(FleetPolicy.targetPath)"
+            )
+        }
+        return document
+    }
+
+    /// Every release must be on disk before a client may hear of it.
+    private func checkFiles(_ publication: Publication) async throws {
+        let present = Set(try await store.read { try $0.files().map(\.sha256) })
+        for path in publication.releases.paths.sorted() {
+            guard let release = publication.releases.release(path), !present.contains(Hex.encode(release.sha256)) else {
+                continue
+            }
+            throw Problem.conflict(
+                "releases: upload the file first: PUT /v1/repository/files/\(Hex.encode(release.sha256))?path=\(path)"
+            )
+        }
+    }
+
+    private func warnOfLostFiles(_ old: Publication, _ new: Publication) {
+        let lost = Set(old.releases.paths).subtracting(new.releases.paths)
+        guard !lost.isEmpty, new.troubles.isEmpty else { return }
+        log.warning("releases no longer trusted: \(lost.sorted().joined(separator: ", "))")
+    }
+
+    private func keep(_ document: [UInt8], at time: UTCTime) throws -> StoredFile {
+        let sha256 = Hex.encode(Digest.sha256(document))
+        try AtomicFile.write(document, to: state.file(sha256))
+        return StoredFile(
+            sha256: sha256,
+            length: Int64(document.count),
+            path: FleetPolicy.targetPath,
+            stored: time
+        )
+    }
+}

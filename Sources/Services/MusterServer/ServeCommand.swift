@@ -1,0 +1,113 @@
+import ArgumentParser
+import Glibc
+import Logging
+import MusterAPI
+import MusterSigners
+import MusterSystem
+
+/// `musterd serve`.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "keep the register, host the repository, drive rollouts",
+        discussion: """
+            The first start makes the service's keys and prints a set-up token, once; 'muster fleet init' takes it. The token
+            is also in DIRECTORY/setup-token until there is a fleet.
+
+            Other addresses than loopback and the tailnet (100.64.0.0/10, fd7a:115c:a1e0::/48) are refused without TLS.
+            """
+    )
+
+    @Option(name: .customLong("state-dir"), help: "folder for the register, keys and files")
+    var stateDirectory = "/var/lib/musterd"
+
+    @Option(help: "address and port to listen on; may be given several times; port 0 means any")
+    var listen: [String] = [ListenAddress.standard]
+
+    @Option(help: "PEM file of the certificate chain for TLS")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file of the certificate's key")
+    var tlsKey: String?
+
+    @Option(help: "file with the passphrase of the service keys, instead of the one made for this machine")
+    var passphraseFile: String?
+
+    @Option(name: .customLong("passphrase-fd"), help: "open descriptor to read that passphrase from")
+    var passphraseDescriptor: Int32?
+
+    @Option(help: "socket of an ssh-agent that holds four Ed25519 keys, instead of sealed key files")
+    var sshAgent: String?
+
+    @Option(help: "most bytes of one package file")
+    var maxFileBytes: Int64 = 4 << 30
+
+    @Option(help: "most connections at one moment, for each address")
+    var maxConnections = 16_000
+
+    @Option(help: "seconds after which a node reports again")
+    var reportSeconds = 60
+
+    @Option(help: "trace, debug, info, notice, warning or error")
+    var logLevel = "info"
+
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key belong together")
+        }
+        guard passphraseFile == nil || passphraseDescriptor == nil else {
+            throw ValidationError("give --passphrase-file or --passphrase-fd, not both")
+        }
+        guard (1...86400).contains(reportSeconds), maxConnections > 0, maxFileBytes > 0 else {
+            throw ValidationError("--report-seconds, --max-connections and --max-file-bytes must be positive")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("unknown --log-level '\(logLevel)'")
+        }
+    }
+
+    func run() async throws {
+        umask(0o077)
+        var options = ServeOptions()
+        options.stateDirectory = stateDirectory
+        options.listen = listen
+        if let tlsCertificate, let tlsKey { options.tls = (tlsCertificate, tlsKey) }
+        options.agentSocket = sshAgent
+        options.maxFileBytes = maxFileBytes
+        options.maxConnections = maxConnections
+        options.reportSeconds = reportSeconds
+        var log = Logger(label: "musterd", factory: { StreamLogHandler.standardError(label: $0) })
+        log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+        do {
+            options.passphrase = try passphrase()
+            let server = try await FleetServer(options, log: log) { addresses in
+                for address in addresses { Self.say("musterd: listening on \(address)") }
+            }
+            try await server.service.start()
+            if let token = try server.service.setupToken() {
+                Self.say("musterd: there is no fleet yet; make one with: muster fleet init --service URL")
+                Self.say("musterd: set-up token: \(token.line)")
+            }
+            try await server.run()
+        } catch {
+            Self.complain("musterd: \(error)")
+            throw ExitCode(1)
+        }
+    }
+
+    private func passphrase() throws -> Passphrase? {
+        if let passphraseDescriptor { return try Passphrase.read(descriptor: passphraseDescriptor) }
+        guard let passphraseFile else { return nil }
+        return try Passphrase.read(descriptor: OpenFile(passphraseFile).descriptor)
+    }
+
+    private static func complain(_ line: String) {
+        let bytes = Array((line + "\n").utf8)
+        _ = write(2, bytes, bytes.count)
+    }
+
+    private static func say(_ line: String) {
+        print(line)
+        fflush(nil)
+    }
+}

@@ -1,0 +1,102 @@
+import ByteCoding
+import MusterKeys
+import Synchronization
+
+/// Who a session belongs to.
+enum Caller: Hashable, Sendable {
+    /// A node, by id, and the address it is bound to.
+    case node(String, address: String)
+    /// An operator, by name, and the SHA-256 of the SSH key that logged in.
+    case person(String, key: [UInt8])
+}
+
+/// Session tokens and challenges: nothing is remembered, everything is in the token, under a MAC.
+///
+/// ```
+/// token:     base64url of  byte kind | u64 expires | string name | string address or key digest | tag (32)
+/// challenge: u64 expires | 8 random bytes | first 16 bytes of the tag over those and whom it is for
+/// ```
+final class SessionTokens: Sendable {
+    /// Seconds a session lasts.
+    static let lifetime: Int64 = 3600
+    /// Seconds a challenge may be answered.
+    static let challengeLifetime: Int64 = 60
+
+    private let authentication: MessageAuthentication
+    /// Challenges that were answered and have not expired: each is good once.
+    private let answered = Mutex([[UInt8]: UTCTime]())
+
+    init(_ authentication: MessageAuthentication) {
+        self.authentication = authentication
+    }
+
+    /// A new token, and when it stops working.
+    func issue(_ caller: Caller, at now: UTCTime) -> (token: String, expires: UTCTime) {
+        let expires = now.adding(seconds: Self.lifetime)
+        var writer = ByteWriter()
+        switch caller {
+        case .node(let name, let address):
+            writer.byte(1)
+            writer.uint64(UInt64(expires.milliseconds))
+            writer.string(name)
+            writer.string(address)
+        case .person(let name, let key):
+            writer.byte(2)
+            writer.uint64(UInt64(expires.milliseconds))
+            writer.string(name)
+            writer.string(key)
+        }
+        let token = writer.bytes + authentication.tag(for: writer.bytes)
+        return (Base64.encode(token, alphabet: .url), expires)
+    }
+
+    /// Whose token it is; nil for a token that is not ours, was altered, or has expired.
+    func caller(_ token: Substring, at now: UTCTime) -> Caller? {
+        guard token.utf8.count <= 1024, let bytes = Base64.decode(token, alphabet: .url),
+            bytes.count > MessageAuthentication.tagLength
+        else { return nil }
+        let message = Array(bytes.dropLast(MessageAuthentication.tagLength))
+        guard authentication.verify(tag: Array(bytes.suffix(MessageAuthentication.tagLength)), for: message) else {
+            return nil
+        }
+        var reader = ByteReader(message)
+        guard let kind = try? reader.byte(), let expires = try? reader.uint64(),
+            Int64(clamping: expires) > now.milliseconds, let name = try? reader.text(limit: 128),
+            let bound = try? reader.string(limit: 128), reader.remaining == 0
+        else { return nil }
+        return switch kind {
+        case 1: .node(name, address: String(decoding: bound, as: UTF8.self))
+        case 2: .person(name, key: bound)
+        default: nil
+        }
+    }
+
+    /// 32 bytes for `audience` to sign within a minute.
+    func challenge(for audience: String, at now: UTCTime) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.uint64(UInt64(now.adding(seconds: Self.challengeLifetime).milliseconds))
+        writer.raw(RandomBytes.make(8))
+        return writer.bytes + tag(writer.bytes, audience)
+    }
+
+    /// Takes a challenge whose answer was verified; false where it is not ours, too old, or was answered before.
+    func take(_ challenge: [UInt8], for audience: String, at now: UTCTime) -> Bool {
+        guard isOurs(challenge, for: audience, at: now) else { return false }
+        return answered.withLock { answered in
+            if answered.count > 10_000 { answered = answered.filter { $0.value > now } }
+            return answered.updateValue(now.adding(seconds: Self.challengeLifetime), forKey: challenge) == nil
+        }
+    }
+
+    /// Whether a challenge is ours and young enough: looked at before its answer's signature is.
+    func isOurs(_ challenge: [UInt8], for audience: String, at now: UTCTime) -> Bool {
+        guard challenge.count == 32 else { return false }
+        var reader = ByteReader(challenge)
+        guard let expires = try? reader.uint64(), Int64(clamping: expires) > now.milliseconds else { return false }
+        return ConstantTime.equal(Array(challenge[16...]), tag(Array(challenge[..<16]), audience))
+    }
+
+    private func tag(_ bytes: [UInt8], _ audience: String) -> [UInt8] {
+        Array(authentication.tag(for: Array("challenge ".utf8) + bytes + Array(audience.utf8)).prefix(16))
+    }
+}

@@ -1,0 +1,54 @@
+import ByteCoding
+import Logging
+import ServiceLifecycle
+
+/// What happens by itself: deadlines of rollouts, fresh signatures, files that nobody names.
+struct Upkeep: Service {
+    let service: FleetService
+    /// How late a deadline may be noticed.
+    private static let pace = Duration.milliseconds(200)
+    /// How often slower things are looked at, in turns of `pace`.
+    private static let slowly = 150
+
+    /// Runs until the service ends.
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            var turn = 0
+            while !Task.isCancelled {
+                try await Task.sleep(for: Self.pace)
+                let now = service.options.clock()
+                if let due = service.rollouts.nextDeadline, due <= now {
+                    await attempt("rollouts") { try await service.rollouts.tick(at: now) }
+                }
+                turn += 1
+                guard turn % Self.slowly == 0 else { continue }
+                await attempt("fresh metadata") { try await service.repository.refresh(at: now) }
+                guard turn % (Self.slowly * 120) == 0, let publication = service.repository.current else { continue }
+                await attempt("unreferenced files") {
+                    try await service.upload.removeUnreferenced(publication, at: now)
+                }
+            }
+        }
+    }
+
+    private func attempt(_ what: String, _ body: () async throws -> Void) async {
+        do {
+            try await body()
+        } catch is CancellationError {
+            return
+        } catch {
+            service.log.error("\(what): \(error)")
+        }
+    }
+}
+
+/// Ends every long poll at once when the service is told to stop, so that connections can close.
+struct PollEnding: Service {
+    let service: FleetService
+
+    /// Waits for the end.
+    func run() async throws {
+        try? await gracefulShutdown()
+        service.endPolls()
+    }
+}
