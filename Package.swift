@@ -276,7 +276,7 @@ let testTargets: [Target] = [
         name: "MusterTestSupport",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "CSodium",
-            "CLinux", nioCore, nioPosix, nioHTTP1,
+            "CLinux", "MusterSystem", nioCore, nioPosix, nioHTTP1,
         ],
         path: "Tests/Support/MusterTestSupport",
         swiftSettings: settings
@@ -286,6 +286,9 @@ let testTargets: [Target] = [
     tests("TUF", uses: ["ByteCoding", "CanonicalJSON"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
+    tests("DebianPackage", uses: ["MusterSystem"]),
+    tests("MusterSystem"),
+    tests("PackageInstaller", uses: ["DebianPackage", "MusterSystem"]),
 ]
 
 let package = Package(

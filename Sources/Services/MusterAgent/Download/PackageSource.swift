@@ -1,6 +1,8 @@
 import MusterModel
 
-/// Where package files come from. Nothing it says is believed: the caller bounds, times and hashes what comes.
+/// Where package files come from.
+///
+/// Nothing it says is believed: the caller bounds, times and hashes what comes.
 public protocol PackageSource: Sendable {
     /// Sends the bytes of a file from `offset` on, piece by piece.
     ///

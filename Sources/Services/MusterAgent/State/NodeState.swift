@@ -16,11 +16,17 @@ public actor NodeState {
     public private(set) var journal: UpgradeJournal?
     /// Statements that were obeyed.
     public private(set) var executed: ExecutedStatements
-    /// Why the node does nothing; empty while all is well. Not kept.
+    /// Why the node does nothing; empty while all is well.
+    ///
+    /// Not kept.
     public private(set) var hold = ""
-    /// Why the present step takes another attempt; empty while all is well. Not kept.
+    /// Why the present step takes another attempt; empty while all is well.
+    ///
+    /// Not kept.
     public private(set) var note = ""
-    /// What trust was established last: versions of the TUF timestamp and of the policy. Not kept.
+    /// What trust was established last: versions of the TUF timestamp and of the policy.
+    ///
+    /// Not kept.
     public private(set) var trusted: (timestamp: Int64, policy: Int64) = (0, 0)
     private let observer: JournalObserver
 
@@ -95,7 +101,9 @@ public actor NodeState {
         note = ""
     }
 
-    /// Says why the node does nothing; empty when it does its work again. True when that is news.
+    /// Says why the node does nothing; empty when it does its work again.
+    ///
+    /// True when that is news.
     @discardableResult
     public func setHold(_ reason: String) -> Bool {
         defer { hold = reason.bounded(2048) }

@@ -3,7 +3,9 @@ import MusterSystem
 
 /// A JSON document of the node's own, replaced whole and synced.
 enum StateFile {
-    /// What `read` makes of the document; nil where there is none. A damaged one is an error that names it.
+    /// What `read` makes of the document; nil where there is none.
+    ///
+    /// A damaged one is an error that names it.
     static func load<Value>(
         _ path: String,
         limit: Int,

@@ -1,0 +1,56 @@
+import Glibc
+import MusterSystem
+import MusterTestSupport
+import Testing
+
+@Suite struct AtomicFileTests {
+    @Test("a file is created with exactly its mode and replaced whole")
+    func replaced() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("state")
+        try AtomicFile.write([1, 2, 3], to: path)
+        try AtomicFile.write([4], to: path)
+        #expect(try BoundedFile.read(path, limit: 16) == [4])
+        #expect(try OpenFile(path).status().st_mode & 0o777 == 0o600)
+        #expect(try Directory.entries(folder.path) == ["state"])
+    }
+
+    @Test("where the folder is missing nothing is left behind and the error names the path")
+    func missingFolder() throws {
+        let folder = try TemporaryFolder()
+        let error = #expect(throws: SystemError.self) { try AtomicFile.write([1], to: folder.file("no/state")) }
+        #expect(error?.isMissing == true)
+        #expect(error?.description.contains("no/state") == true)
+        #expect(try Directory.entries(folder.path).isEmpty)
+    }
+
+    @Test("a folder in the way is not replaced")
+    func folderInTheWay() throws {
+        let folder = try TemporaryFolder()
+        try Directory.create(folder.file("state/inner"))
+        #expect(throws: SystemError.self) { try AtomicFile.write([1], to: folder.file("state")) }
+        #expect(try Directory.entries(folder.path) == ["state"])
+    }
+
+    @Test("a file over its limit is refused, a missing one is nil")
+    func bounded() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("large", [UInt8](repeating: 7, count: 1000))
+        #expect(throws: SystemError.self) { try BoundedFile.read(path, limit: 999) }
+        #expect(try BoundedFile.read(path, limit: 1000).count == 1000)
+        #expect(try BoundedFile.readIfPresent(folder.file("none"), limit: 1) == nil)
+        #expect(throws: SystemError.self) { try BoundedFile.read(folder.path, limit: 10) }
+        #expect(throws: SystemError.self) { try BoundedFile.read("/dev/zero", limit: 10) }
+    }
+
+    @Test("one holder of a lock at a time, and none after it is given up")
+    func lock() throws {
+        let folder = try TemporaryFolder()
+        var first = try FileLock.tryAcquire(folder.file("lock"))
+        #expect(first != nil)
+        #expect(try FileLock.tryAcquire(folder.file("lock")) == nil)
+        #expect(throws: SystemError.self) { try FileLock.acquire(folder.file("lock")) }
+        first = nil
+        #expect(try FileLock.tryAcquire(folder.file("lock")) != nil)
+    }
+}

@@ -1,0 +1,38 @@
+import Glibc
+import MusterSystem
+
+/// A folder of its own for one test, removed with everything in it when nobody refers to it any more.
+public final class TemporaryFolder: Sendable {
+    /// The folder's path.
+    public let path: String
+
+    /// Creates the folder below `/tmp`.
+    public init() throws {
+        path = "/tmp/muster-test-\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        try Directory.create(path, mode: 0o700)
+    }
+
+    deinit { Self.remove(path) }
+
+    /// A path below the folder.
+    public func file(_ name: String) -> String { path + "/" + name }
+
+    /// Writes a file below the folder and returns its path.
+    @discardableResult
+    public func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
+        try Directory.create(Directory.parent(of: file(name)), mode: 0o755)
+        try AtomicFile.write(Array(bytes), to: file(name), mode: 0o644)
+        return file(name)
+    }
+
+    private static func remove(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            for name in (try? Directory.entries(path)) ?? [] { remove(path + "/" + name) }
+            rmdir(path)
+        } else {
+            unlink(path)
+        }
+    }
+}
