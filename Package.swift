@@ -144,7 +144,7 @@ let modules: [Module] = [
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys",
             "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [lifecycle, logging, argumentParser, asyncHTTPClient, nioCore]
+        libraries: [lifecycle, signals, logging, argumentParser]
     ),
     module(
         "MusterCommands",
@@ -159,7 +159,7 @@ let modules: [Module] = [
 
     // Tools: about 20 lines each.
     module("musterd", .tools, uses: ["MusterServer"]),
-    module("muster-agent", .tools, uses: ["MusterAgent"]),
+    module("muster-agent", .tools, uses: ["MusterAgent"], libraries: [argumentParser]),
     module("muster", .tools, uses: ["MusterCommands"]),
     module(
         "tuf-client",

@@ -70,6 +70,14 @@ public struct Agent: Service {
         ServiceNotification.stopping()
     }
 
+    /// Does what there is to do now, reports, and returns; an error says why it could not be done.
+    public func once() async throws(FleetServiceError) {
+        let reason = await turn()
+        await state.setHold(reason ?? "")
+        let failure = await reporter.report(within: limits.reportSeconds)
+        if let problem = reason ?? failure { throw FleetServiceError(problem) }
+    }
+
     /// Does what there is to do now, then waits for one manifest and takes it in; nil when that went well, else why not.
     public func turn() async -> String? {
         do {

@@ -9,8 +9,11 @@ import Testing
         setenv("MUSTER_TEST_SECRET", "leaked", 1)
         let script = "cat; echo \"$1|$GIVEN|$MUSTER_TEST_SECRET\"; echo bad >&2; exit 3"
         let command = Command(
-            "/bin/sh", ["-c", script, "sh", "a b"], environment: ["PATH": "/usr/bin:/bin", "GIVEN": "x y"],
-            input: Array("in\n".utf8))
+            "/bin/sh",
+            ["-c", script, "sh", "a b"],
+            environment: ["PATH": "/usr/bin:/bin", "GIVEN": "x y"],
+            input: Array("in\n".utf8)
+        )
         let result = try await command.run(timeout: .seconds(20))
         #expect(result.ending == .exited(3))
         #expect(result.outputText == "in\na b|x y|\n")
@@ -24,8 +27,10 @@ import Testing
         let first = try OpenFile(try folder.write("first", "one".utf8))
         let second = try OpenFile(try folder.write("second", "two".utf8))
         let command = Command(
-            "/bin/sh", ["-c", "cat /proc/self/fd/3 /proc/self/fd/4; ls /proc/$$/fd | tr '\\n' ' '"],
-            inherited: [first, second])
+            "/bin/sh",
+            ["-c", "cat /proc/self/fd/3 /proc/self/fd/4; ls /proc/$$/fd | tr '\\n' ' '"],
+            inherited: [first, second]
+        )
         let result = try await command.run(timeout: .seconds(20))
         #expect(result.outputText == "onetwo0 1 2 3 4 ")
     }

@@ -15,7 +15,10 @@ import Testing
 
     @Test("PRETTY_NAME is read with and without quotes")
     func prettyName() {
-        #expect(HostFacts.prettyName("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n") == "Debian GNU/Linux 12 (bookworm)")
+        #expect(
+            HostFacts.prettyName("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
+                == "Debian GNU/Linux 12 (bookworm)"
+        )
         #expect(HostFacts.prettyName("PRETTY_NAME=Plain") == "Plain")
         #expect(HostFacts.prettyName("NAME=x") == nil)
     }

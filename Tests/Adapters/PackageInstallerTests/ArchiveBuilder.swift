@@ -6,7 +6,9 @@ enum ArchiveBuilder {
     static func ar(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
         var archive = Array("!<arch>\n".utf8)
         for member in members {
-            let header = [(member.name, 16), ("0", 12), ("0", 6), ("0", 6), ("100644", 8), ("\(member.bytes.count)", 10)]
+            let header = [
+                (member.name, 16), ("0", 12), ("0", 6), ("0", 6), ("100644", 8), ("\(member.bytes.count)", 10),
+            ]
             for (text, width) in header { archive += padded(text, width) }
             archive += Array("`\n".utf8) + member.bytes
             if member.bytes.count % 2 == 1 { archive.append(10) }
@@ -34,7 +36,8 @@ enum ArchiveBuilder {
 
     private static func tarHeader(_ name: String, size: Int, link: String?) -> [UInt8] {
         let kind: UInt8 = link != nil ? UInt8(ascii: "1") : name.hasSuffix("/") ? UInt8(ascii: "5") : UInt8(ascii: "0")
-        var header = zeroPadded(name, 100) + zeroPadded("0000644", 8) + zeroPadded("0000000", 8) + zeroPadded("0000000", 8)
+        var header =
+            zeroPadded(name, 100) + zeroPadded("0000644", 8) + zeroPadded("0000000", 8) + zeroPadded("0000000", 8)
         let octal = String(size, radix: 8)
         header += zeroPadded(String(repeating: "0", count: 11 - octal.utf8.count) + octal, 12)
         header += zeroPadded("00000000000", 12) + Array("        ".utf8) + [kind] + zeroPadded(link ?? "", 100)

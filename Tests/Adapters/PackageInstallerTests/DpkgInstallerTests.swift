@@ -84,7 +84,9 @@ import Testing
         let badFile = try await file(bad)
         let error = await #expect(throws: PackageError.self) { try await installer.install(badFile) }
         #expect(error?.code == .hung)
-        let child = try #require(pid_t(String(decoding: try BoundedFile.read(folder.file("child"), limit: 20), as: UTF8.self).dropLast()))
+        let child = try #require(
+            pid_t(String(decoding: try BoundedFile.read(folder.file("child"), limit: 20), as: UTF8.self).dropLast())
+        )
         try await Task.sleep(for: .milliseconds(300))
         #expect(kill(child, 0) != 0 || Self.isZombie(child))
         let whole = self.installer()

@@ -1,3 +1,4 @@
+import DebianPackage
 import MusterSystem
 import MusterTestSupport
 import SignatureVerification
@@ -7,7 +8,8 @@ import Testing
 
 @Suite struct PackageFileTests {
     static let control = Array(
-        "Package: probe\nVersion: 1.0\nArchitecture: all\nMaintainer: T <t@example.com>\nDescription: probe\n".utf8)
+        "Package: probe\nVersion: 1.0\nArchitecture: all\nMaintainer: T <t@example.com>\nDescription: probe\n".utf8
+    )
     static let version = (name: "debian-binary", bytes: Array("2.0\n".utf8))
 
     @Test("a package that dpkg-deb built is read, whatever its compression", arguments: ["gzip", "xz", "zstd"])
@@ -34,7 +36,8 @@ import Testing
         var generator = SeededGenerator(seed: 3)
         for _ in 0..<300 {
             var changed = bytes
-            changed[Int.random(in: 0..<bytes.count, using: &generator)] ^= 1 << UInt8.random(in: 0...7, using: &generator)
+            changed[Int.random(in: 0..<bytes.count, using: &generator)] ^=
+                1 << UInt8.random(in: 0...7, using: &generator)
             if let package = try? PackageFile.inspect(try Self.file(changed)) {
                 #expect(package.identity.name == "probe")
             }
@@ -55,7 +58,10 @@ import Testing
             ("no data", [Self.version, control]),
             ("unknown member", [Self.version, control, data, ("extra", [1])]),
             ("data twice", [Self.version, control, data, data]),
-            ("uncompressed control", [Self.version, ("control.tar", ArchiveBuilder.tar([("control", Self.control)])), data]),
+            (
+                "uncompressed control",
+                [Self.version, ("control.tar", ArchiveBuilder.tar([("control", Self.control)])), data]
+            ),
             ("other compression", [Self.version, ("control.tar.xz", control.1), data]),
             ("nothing", []),
         ]
@@ -66,14 +72,16 @@ import Testing
             #expect(error?.code == .malformed, "\(what): \(error?.message ?? "")")
         }
         let signed = ArchiveBuilder.ar([
-            Self.version, (name: control.0, bytes: control.1), (name: data.0, bytes: data.1), (name: "_gpgorigin", bytes: [1, 2]),
+            Self.version, (name: control.0, bytes: control.1), (name: data.0, bytes: data.1),
+            (name: "_gpgorigin", bytes: [1, 2]),
         ])
         #expect(try PackageFile.inspect(try Self.file(signed)).identity.name == "probe")
     }
 
     @Test(
         "path traversal in archive names is refused",
-        arguments: ["../etc/passwd", "/etc/passwd", "a/../../b", "./../x", "a//b", "a/./b", ".."])
+        arguments: ["../etc/passwd", "/etc/passwd", "a/../../b", "./../x", "a//b", "a/./b", ".."]
+    )
     func traversal(path: String) async throws {
         let data = ArchiveBuilder.tar([(path, [1])])
         let error = try await Self.refusal(data: data)
@@ -100,13 +108,18 @@ import Testing
         ]
         for entries in cases {
             let member = try await ArchiveBuilder.compressed(ArchiveBuilder.tar(entries))
-            let archive = ArchiveBuilder.ar([Self.version, ("control.tar.gz", member), ("data.tar", ArchiveBuilder.tar([]))])
+            let archive = ArchiveBuilder.ar([
+                Self.version, ("control.tar.gz", member), ("data.tar", ArchiveBuilder.tar([])),
+            ])
             let error = #expect(throws: PackageError.self) { try PackageFile.inspect(try Self.file(archive)) }
             #expect(error?.code == .malformed)
         }
     }
 
-    @Test("archive bombs are refused: in data, in control, and a control file that is too long", arguments: ["gzip", "xz"])
+    @Test(
+        "archive bombs are refused: in data, in control, and a control file that is too long",
+        arguments: ["gzip", "xz"]
+    )
     func bombs(program: String) async throws {
         let suffix = program == "gzip" ? "gz" : "xz"
         let zeros = ArchiveBuilder.tar([("zeros", [UInt8](repeating: 0, count: 65 << 20))])
@@ -117,13 +130,19 @@ import Testing
         #expect(error?.code == .tooLarge)
 
         let small = try await ArchiveBuilder.compressed(
-            ArchiveBuilder.tar([("zeros", [UInt8](repeating: 0, count: 17 << 20))]), by: program)
-        let inControl = ArchiveBuilder.ar([Self.version, ("control.tar.\(suffix)", small), ("data.tar", ArchiveBuilder.tar([]))])
+            ArchiveBuilder.tar([("zeros", [UInt8](repeating: 0, count: 17 << 20))]),
+            by: program
+        )
+        let inControl = ArchiveBuilder.ar([
+            Self.version, ("control.tar.\(suffix)", small), ("data.tar", ArchiveBuilder.tar([])),
+        ])
         #expect(throws: PackageError(.tooLarge, "")) { try PackageFile.inspect(try Self.file(inControl)) }
 
         let long = Self.control + Array("X: ".utf8) + [UInt8](repeating: 0x61, count: 300_000)
         let member = try await ArchiveBuilder.compressed(ArchiveBuilder.tar([("control", long)]), by: program)
-        let longControl = ArchiveBuilder.ar([Self.version, ("control.tar.\(suffix)", member), ("data.tar", ArchiveBuilder.tar([]))])
+        let longControl = ArchiveBuilder.ar([
+            Self.version, ("control.tar.\(suffix)", member), ("data.tar", ArchiveBuilder.tar([])),
+        ])
         #expect(throws: PackageError(.tooLarge, "")) { try PackageFile.inspect(try Self.file(longControl)) }
     }
 

@@ -39,7 +39,8 @@ import Testing
             ("Package: a1\r\nVersion: 1\n", "holds a control character"),
             ("Package: a\u{0}1\n", "holds a control character"),
             ("\n\n", "has no field"),
-        ])
+        ]
+    )
     func refused(text: String, reason: String) throws {
         let error = #expect(throws: DebianPackageError.self) { try ControlParagraph(parsing: Array(text.utf8)) }
         #expect(error?.reason == reason)

@@ -19,7 +19,8 @@ import Testing
         arguments: [
             "", "a1", ":1", "x:1", "1:", "-1", "1-", "1.0-1_2", "1 0", "1/0", "2147483648:1", "1.0\n", "é",
             "1-" + String(repeating: "9", count: 255),
-        ])
+        ]
+    )
     func refused(text: String) {
         #expect(DebianVersion(text) == nil)
     }
@@ -29,7 +30,8 @@ import Testing
         arguments: [
             ("1.0~rc1", "1.0"), ("1.0~~", "1.0~"), ("1.0", "1.0a"), ("1.0a", "1.0+"), ("9", "10"), ("1.0-1", "1:0.1-1"),
             ("1.0-1~bpo12", "1.0-1"), ("1.2.3", "1.2.3.1"), ("0.9", "0.10"), ("1", "1-1"),
-        ])
+        ]
+    )
     func hardCases(low: String, high: String) throws {
         let (low, high) = (try #require(DebianVersion(low)), try #require(DebianVersion(high)))
         #expect(low < high)

@@ -12,14 +12,20 @@ import Testing
         #expect(!identity.matches(fileName: "../libc6_2.36-9_amd64.deb"))
     }
 
-    @Test("names that could be a path or an option are refused", arguments: ["", "a", "Hello", "-hello", "../x", "a b"])
+    @Test(
+        "names that could be a path or an option are refused",
+        arguments: ["", "a", "Hello", "-hello", "../x", "a b"]
+    )
     func names(name: String) {
         #expect(throws: DebianPackageError.self) {
             try PackageIdentity(name: name, version: "1", architecture: "all")
         }
     }
 
-    @Test("wildcards and other spellings are no architecture", arguments: ["", "any", "linux-any", "AMD64", "a/b", "-x"])
+    @Test(
+        "wildcards and other spellings are no architecture",
+        arguments: ["", "any", "linux-any", "AMD64", "a/b", "-x"]
+    )
     func architectures(architecture: String) {
         #expect(throws: DebianPackageError.self) {
             try PackageIdentity(name: "hello", version: "1", architecture: architecture)

@@ -20,6 +20,8 @@ public struct AgentPaths: Sendable {
     public var enrollment: String { folder + "/enrollment.json" }
     /// Trusted TUF metadata.
     public var metadata: String { folder + "/tuf" }
+    /// The fleet's first root, whose SHA-256 is the fleet's id: where trust starts again if the metadata are damaged.
+    public var firstRoot: String { folder + "/1.root.json" }
     /// The upgrade that is going on.
     public var journal: String { folder + "/journal.json" }
     /// Ids of statements that were obeyed, until they expire.

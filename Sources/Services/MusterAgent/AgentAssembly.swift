@@ -1,0 +1,114 @@
+import Logging
+import MusterClient
+import MusterKeys
+import MusterModel
+import MusterSystem
+import PackageInstaller
+import SignatureVerification
+import TUFClient
+
+/// Puts an agent together out of its parts, as they are in use.
+public struct AgentAssembly: Sendable {
+    /// Where the node keeps its files.
+    public var paths: AgentPaths
+    /// What the node's owner decided.
+    public var configuration: AgentConfiguration
+    /// How patient it is.
+    public var limits = Agent.Limits()
+    /// How patient its upgrades are.
+    public var upgradeLimits = UpgradeLimits()
+    /// Where it writes what it does.
+    public var logger: Logger
+
+    /// An agent with these files.
+    public init(paths: AgentPaths, configuration: AgentConfiguration, logger: Logger) {
+        self.paths = paths
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// The agent of a node that has joined; `transport` is the caller's to close.
+    public func agent(_ enrollment: Enrollment, transport: HTTPTransport) async throws -> Agent {
+        guard let address = ServiceAddress(enrollment.service) else {
+            throw EnrollmentError("the service address \(enrollment.service) is malformed; enroll the node again")
+        }
+        let clock = AgentClock.system
+        let key = try NodeKeyFile.read(paths.key)
+        let state = try NodeState(paths, enrollment: enrollment)
+        let installer = DpkgInstaller(root: configuration.root)
+        let service = RemoteFleetService(
+            client: MusterClient(service: address, transport: transport),
+            enrollment: enrollment,
+            key: key,
+            clock: clock
+        )
+        let releases = ReleaseNames()
+        let trust = NodeTrust(
+            source: trustSource(enrollment.fleet, address, transport),
+            fleet: enrollment.fleet,
+            node: enrollment.node,
+            architecture: try await installer.architecture(),
+            releases: releases,
+            clock: clock,
+            logger: logger
+        ) { trust in
+            await state.setTrusted(timestamp: trust.timestampVersion, policy: trust.policyVersion)
+        }
+        let pace = ReportPace(seconds: configuration.reportSeconds)
+        let reporter = Reporter(
+            state: state,
+            installer: installer,
+            service: service,
+            releases: releases,
+            configuration: configuration,
+            pace: pace
+        )
+        let source = HTTPPackageSource(service: address, transport: transport)
+        let runner = UpgradeRunner(
+            state: state,
+            installer: installer,
+            download: PackageDownload(paths: paths, source: source, clock: clock),
+            authority: trust,
+            health: HealthChecker(root: configuration.root, transport: transport, clock: clock),
+            reporting: reporter,
+            checks: configuration.checks,
+            clock: clock,
+            limits: upgradeLimits,
+            logger: logger
+        )
+        return Agent(
+            state: state,
+            service: service,
+            authority: trust,
+            runner: runner,
+            reporter: reporter,
+            pace: pace,
+            clock: clock,
+            limits: limits,
+            logger: logger
+        )
+    }
+
+    private func trustSource(
+        _ fleet: FleetID,
+        _ address: ServiceAddress,
+        _ transport: HTTPTransport
+    ) -> FleetTrustSource {
+        let metadata = TransportFetcher(service: address, transport: transport, folder: "/tuf/metadata/")
+        let targets = TransportFetcher(service: address, transport: transport, folder: "/tuf/targets/")
+        let client = TUFClient(
+            directory: MetadataDirectory(paths.metadata),
+            fetcher: metadata,
+            pinnedRoot: firstRoot(fleet)
+        )
+        return FleetTrustSource(client: client, targets: targets)
+    }
+
+    /// The first root as it was kept, if it still is the one that the fleet's id names.
+    private func firstRoot(_ fleet: FleetID) -> [UInt8]? {
+        guard let root = try? BoundedFile.read(paths.firstRoot, limit: 512_000),
+            FleetID(digest: Digest.sha256(root)) == fleet
+        else { return nil }
+        return root
+    }
+}

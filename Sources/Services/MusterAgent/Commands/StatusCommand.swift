@@ -1,0 +1,77 @@
+import ArgumentParser
+import CanonicalJSON
+import MusterModel
+import MusterSystem
+
+/// `muster-agent status`: what this node knows of itself.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show this node's fleet, tags, packages and upgrades.",
+        discussion: "Exit codes: 0 enrolled; 1 the state cannot be read; 2 not enrolled."
+    )
+
+    @OptionGroup var state: StateOptions
+
+    @Flag(help: "Write one JSON object.")
+    var json = false
+
+    func run() async throws {
+        let paths = state.paths
+        guard let enrollment = try Enrollment.load(paths) else {
+            print(json ? "{\"enrolled\": false}" : "not enrolled")
+            throw ExitCode(2)
+        }
+        let isRunning = try Directory.exists(paths.lock) && FileLock.tryAcquire(paths.lock) == nil
+        let state = try NodeState(paths, enrollment: enrollment)
+        let status = AgentStatus(
+            enrollment: enrollment,
+            isRunning: isRunning,
+            memory: await state.memory,
+            journal: await state.journal
+        )
+        print(json ? status.json.prettyText : status.text)
+    }
+}
+
+/// The status of an enrolled node, to be shown.
+struct AgentStatus: Sendable {
+    let enrollment: Enrollment
+    let isRunning: Bool
+    let memory: NodeMemory
+    let journal: UpgradeJournal?
+
+    /// Ended upgrades and the one that goes on, oldest first.
+    private var progress: [NodeProgress] {
+        memory.progress + [journal?.progress(version: "")].compactMap { $0 }
+    }
+
+    var json: JSONValue {
+        [
+            "enrolled": true, "node": .string(enrollment.node.text), "name": .string(enrollment.name),
+            "fleet": .string(enrollment.fleet.text), "service": .string(enrollment.service),
+            "running": .bool(isRunning), "sequence": .integer(memory.sequence),
+            "tags": .array(memory.tags.sorted().map { .string($0.text) }),
+            "packages": .object(JSONObject(memory.installed.map { ($0.key, .string($0.value.version)) })),
+            "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
+            "progress": .array(progress.map(\.json)),
+        ]
+    }
+
+    var text: String {
+        let tags = memory.tags.sorted().map(\.text).joined(separator: ", ")
+        var lines = [
+            "node      \(enrollment.node) (\(enrollment.name))", "fleet     \(enrollment.fleet)",
+            "service   \(enrollment.service)", "agent     \(isRunning ? "running" : "not running")",
+            "tags      \(tags.isEmpty ? "none" : tags)",
+        ]
+        for (package, release) in memory.installed.sorted(by: { $0.key < $1.key }) {
+            lines.append("package   \(package) \(release.version)")
+        }
+        for entry in progress {
+            let reason = entry.reason.isEmpty ? "" : ": \(entry.reason)"
+            lines.append("rollout   \(entry.rollout) \(entry.state.rawValue) \(entry.at)\(reason)")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,158 @@
+import ByteCoding
+import CanonicalJSON
+import MusterAPI
+import MusterClient
+import MusterKeys
+import MusterModel
+import MusterSystem
+import MusterTrust
+import SignatureVerification
+import TUFClient
+
+/// Why a node did not join.
+public struct EnrollmentError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What was tried, why it failed, what to do.
+    public let message: String
+
+    /// A failure.
+    public init(_ message: String) {
+        self.message = message
+    }
+
+    /// The message.
+    public var description: String { message }
+}
+
+/// Brings this node into a fleet.
+///
+/// The fleet id pins the first root; from there the node itself checks the `enroll` statement against the trusted policy,
+/// before it shows the token's secret to anyone and again when it has joined. Doing it twice does no harm.
+public struct Enroller: Sendable {
+    private let paths: AgentPaths
+    private let client: MusterClient
+    private let clock: AgentClock
+
+    /// An enroller that keeps its files below `paths` and asks the service of `client`.
+    public init(paths: AgentPaths, client: MusterClient, clock: AgentClock) {
+        self.paths = paths
+        self.client = client
+        self.clock = clock
+    }
+
+    /// Joins by a token.
+    public func enroll(token: EnrollmentToken, name: String) async throws -> Enrollment {
+        let key = try prepare(token.fleet)
+        let trust = try await establish(token.fleet)
+        let offered = try await client.enrollStatement(secretSHA256: Digest.sha256(token.secret))
+        try verify(offered, .secret(token.secret), token.fleet, trust)
+        let reply = try await client.enroll(request(token.fleet, name, key, secret: token.secret))
+        guard case .enrolled(let node, let name, let statement) = reply else {
+            throw EnrollmentError("the service did not accept the token")
+        }
+        try verify(statement, .secret(token.secret), token.fleet, trust)
+        return try keep(token.fleet, node, name, statement)
+    }
+
+    /// Asks to be approved, and waits; `show` is told the code that an operator has to approve, once.
+    public func enroll(fleet: FleetID, name: String, show: @Sendable (String) -> Void) async throws -> Enrollment {
+        let key = try prepare(fleet)
+        _ = try await establish(fleet)
+        var shown: String?
+        while true {
+            switch try await client.enroll(request(fleet, name, key, secret: nil)) {
+            case .pending(let code, let seconds):
+                if shown != code { show(code) }
+                shown = code
+                try await clock.sleep(.seconds(min(seconds, 60)))
+            case .enrolled(let node, let name, let statement):
+                // The policy may have changed while an operator made up their mind.
+                try verify(statement, .nodeKey(key.publicKey), fleet, try await establish(fleet))
+                return try keep(fleet, node, name, statement)
+            }
+        }
+    }
+
+    private func prepare(_ fleet: FleetID) throws -> Ed25519SecretKey {
+        try paths.create()
+        if let present = try Enrollment.load(paths), present.fleet != fleet {
+            throw EnrollmentError(
+                "this node belongs to fleet \(present.fleet) already; remove \(paths.folder) to let it forget that"
+            )
+        }
+        return try NodeKeyFile.readOrCreate(paths.key)
+    }
+
+    /// Starts from the root that the fleet id pins, and brings everything up to date.
+    private func establish(_ fleet: FleetID) async throws -> FleetTrust {
+        let metadata = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/metadata/")
+        let targets = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/targets/")
+        let tuf = TUFClient(directory: MetadataDirectory(paths.metadata), fetcher: metadata)
+        if MetadataDirectory(paths.metadata).read("root") == nil {
+            guard let root = try await metadata.fetch("1.root.json", limit: 512_000) else {
+                throw EnrollmentError("\(client.service) has no fleet yet, or is no fleet service")
+            }
+            guard Hex.encode(Digest.sha256(root)) == fleet.text else {
+                throw EnrollmentError(
+                    "the first root of \(client.service) is not that of fleet \(fleet): a wrong address, or an attack"
+                )
+            }
+            try AtomicFile.write(root, to: paths.firstRoot)
+            try tuf.initialize(root: root, at: clock.now())
+        }
+        return try await FleetTrustSource(client: tuf, targets: targets).refresh(at: clock.now(), previous: nil)
+    }
+
+    private func verify(
+        _ statement: SignedStatement,
+        _ proof: EnrollmentVerifier.Proof,
+        _ fleet: FleetID,
+        _ trust: FleetTrust
+    ) throws {
+        do throws(TrustRefusal) {
+            _ = try EnrollmentVerifier.verify(
+                statement,
+                proof: proof,
+                policy: trust.policy,
+                fleet: fleet,
+                time: clock.now()
+            )
+        } catch {
+            throw EnrollmentError("the enroll statement is refused: \(error)")
+        }
+    }
+
+    private func request(
+        _ fleet: FleetID,
+        _ name: String,
+        _ key: Ed25519SecretKey,
+        secret: [UInt8]?
+    ) -> EnrollRequest {
+        let proof = EnrollRequest.proof(fleet: fleet, name: name, nodeKey: key.publicKey)
+        return EnrollRequest(
+            fleet: fleet,
+            name: name,
+            nodeKey: key.publicKey,
+            secret: secret,
+            signature: key.sign(proof.canonicalBytes)
+        )
+    }
+
+    private func keep(
+        _ fleet: FleetID,
+        _ node: NodeID,
+        _ name: String,
+        _ statement: SignedStatement
+    ) throws -> Enrollment {
+        let enrollment = Enrollment(
+            service: client.service.text,
+            fleet: fleet,
+            node: node,
+            name: name,
+            statement: statement
+        )
+        // What another enrollment remembered is not this node's.
+        if let present = try Enrollment.load(paths), present.node != node { try AtomicFile.remove(paths.memory) }
+        try enrollment.store(paths)
+        return enrollment
+    }
+}
