@@ -284,6 +284,10 @@ let testTargets: [Target] = [
     tests("ByteCoding"),
     tests("CanonicalJSON"),
     tests("TUF", uses: ["ByteCoding", "CanonicalJSON"]),
+    tests(
+        "TUFClient",
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem", "tuf-client"]
+    ),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
