@@ -40,7 +40,9 @@ public struct HTTPFetcher: TUFFetcher, TUFTargetSource {
 
     /// Hands the file at `path` to `receive`.
     public func stream(
-        _ path: String, limit: Int64, receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
+        _ path: String,
+        limit: Int64,
+        receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
     ) async throws(TUFClientError) {
         guard try await get(path, limit: limit, receive: receive) else {
             throw .fetch(address: base + path, reason: "the repository does not have it")
@@ -49,7 +51,9 @@ public struct HTTPFetcher: TUFFetcher, TUFTargetSource {
 
     /// Whether there is such a file; its content goes to `receive`.
     private func get(
-        _ path: String, limit: Int64, receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
+        _ path: String,
+        limit: Int64,
+        receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
     ) async throws(TUFClientError) -> Bool {
         let address = base + path
         do {
@@ -89,7 +93,8 @@ public final class HTTPConnections: Sendable {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
             timeout: HTTPClient.Configuration.Timeout(connect: .seconds(10), read: .seconds(30)),
-            decompression: .disabled)
+            decompression: .disabled
+        )
         configuration.httpVersion = .http1Only
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }

@@ -17,7 +17,9 @@ public struct TUFClient: Sendable {
     ///
     /// `pinnedRoot` is a root to start again from where the stored one is missing or damaged.
     public init(
-        directory: MetadataDirectory, fetcher: any TUFFetcher, pinnedRoot: [UInt8]? = nil,
+        directory: MetadataDirectory,
+        fetcher: any TUFFetcher,
+        pinnedRoot: [UInt8]? = nil,
         limits: TUFLimits = TUFLimits()
     ) {
         self.directory = directory
@@ -56,7 +58,10 @@ public struct TUFClient: Sendable {
     }
 
     /// The description of a file, loading delegated roles as far as it takes; nil where no role describes it.
-    public func targetFile(_ path: String, in trusted: inout TrustedMetadata) async throws(TUFClientError) -> TargetFile? {
+    public func targetFile(
+        _ path: String,
+        in trusted: inout TrustedMetadata
+    ) async throws(TUFClientError) -> TargetFile? {
         var search = TargetSearch(path)
         while true {
             switch try trusting({ () throws(TUFTrustError) in try search.next(&trusted) }) {
@@ -68,7 +73,10 @@ public struct TUFClient: Sendable {
     }
 
     /// As `targetFile`, with stored metadata only.
-    public func storedTargetFile(_ path: String, in trusted: inout TrustedMetadata) throws(TUFClientError) -> TargetFile? {
+    public func storedTargetFile(
+        _ path: String,
+        in trusted: inout TrustedMetadata
+    ) throws(TUFClientError) -> TargetFile? {
         var search = TargetSearch(path)
         while true {
             switch try trusting({ () throws(TUFTrustError) in try search.next(&trusted) }) {
@@ -77,7 +85,10 @@ public struct TUFClient: Sendable {
             case .load(let role, let delegator):
                 try trusting { () throws(TUFTrustError) in
                     try trusted.updateDelegatedTargets(
-                        directory.read(role) ?? [], role: role, delegator: delegator)
+                        directory.read(role) ?? [],
+                        role: role,
+                        delegator: delegator
+                    )
                 }
             }
         }
@@ -85,7 +96,9 @@ public struct TUFClient: Sendable {
 
     /// Loads the metadata of a delegated role, on the word of `delegator`, which must be loaded.
     public func load(
-        _ role: String, _ delegator: String, _ trusted: inout TrustedMetadata
+        _ role: String,
+        _ delegator: String,
+        _ trusted: inout TrustedMetadata
     ) async throws(TUFClientError) {
         if let stored = directory.read(role),
             (try? trusted.updateDelegatedTargets(stored, role: role, delegator: delegator)) != nil
@@ -163,7 +176,10 @@ extension TUFClient {
     }
 
     private func fetch(
-        _ role: String, version: Int64, limit: Int, _ trusted: TrustedMetadata
+        _ role: String,
+        version: Int64,
+        limit: Int,
+        _ trusted: TrustedMetadata
     ) async throws(TUFClientError) -> [UInt8] {
         let name = TargetPath.percentEncoded(role) + ".json"
         let address = trusted.root.consistentSnapshot ? "\(version).\(name)" : name

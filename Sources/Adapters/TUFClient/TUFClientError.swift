@@ -1,7 +1,9 @@
 import MusterSystem
 import TUFTrust
 
-/// Why a refresh or a download failed. Whatever the reason, what was trusted before is still trusted.
+/// Why a refresh or a download failed.
+///
+/// Whatever the reason, what was trusted before is still trusted.
 public enum TUFClientError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the repository sent is not trusted, or what is trusted has expired.
     case trust(TUFTrustError)

@@ -14,6 +14,8 @@ public protocol TUFTargetSource: Sendable {
     /// An error of `receive` ends the transfer and is thrown on. Gives up behind `limit` bytes, or when they come too
     /// slowly. A file that does not exist is an error.
     func stream(
-        _ path: String, limit: Int64, receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
+        _ path: String,
+        limit: Int64,
+        receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
     ) async throws(TUFClientError)
 }

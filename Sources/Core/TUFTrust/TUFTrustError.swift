@@ -1,4 +1,6 @@
-/// Why metadata or a file is not trusted. Errors compare by their code.
+/// Why metadata or a file is not trusted.
+///
+/// Errors compare by their code.
 public struct TUFTrustError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What kind of failure, or attack, this is.
     public enum Code: String, Sendable, CaseIterable {
@@ -41,7 +43,9 @@ public struct TUFTrustError: Error, Equatable, Sendable, CustomStringConvertible
         self.message = message
     }
 
+    /// The message.
     public var description: String { message }
 
+    /// Whether both are of the same kind.
     public static func == (left: TUFTrustError, right: TUFTrustError) -> Bool { left.code == right.code }
 }

@@ -1,7 +1,9 @@
 import TUF
 
-/// The search for one file through the delegations, in pre-order: the role itself, then each role it delegates the path
-/// to, in its order. A terminating delegation ends the search behind it; a role is visited once, so that cycles end.
+/// The search for one file through the delegations, in pre-order.
+///
+/// First the role itself, then each role it delegates the path to, in its order. A terminating delegation ends the search
+/// behind it; a role is visited once, so that cycles end.
 ///
 /// A state machine without I/O: `next` says which role's metadata is missing; load it and ask again.
 public struct TargetSearch: Sendable {

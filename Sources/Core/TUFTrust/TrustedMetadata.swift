@@ -54,8 +54,9 @@ public struct TrustedMetadata: Sendable {
     /// Targets metadata of each role, by percent-encoded role name.
     var roles: [String: TrustedTargets] = [:]
 
-    /// Starts from a root that is trusted because it was given: it must at least be signed by its own keys. It may have
-    /// expired; only the last root of the chain must not have.
+    /// Starts from a root that is trusted because it was given.
+    ///
+    /// It must at least be signed by its own keys. It may have expired; only the last root of the chain must not have.
     public init(trustedRoot bytes: [UInt8], time: UTCTime, limits: TUFLimits = TUFLimits()) throws(TUFTrustError) {
         let envelope = try Self.envelope(bytes, role: "root", type: "root", limit: limits.root)
         root = try Self.read("root", envelope) { envelope throws(JSONError) in try Root(envelope) }

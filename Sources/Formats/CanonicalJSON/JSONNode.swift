@@ -94,6 +94,7 @@ public struct JSONNode: Sendable {
             left = token.kind == .object ? token.count : 0
         }
 
+        /// The next member.
         public mutating func next() -> (key: JSONNode, value: JSONNode)? {
             guard left > 0 else { return nil }
             left -= 1

@@ -29,8 +29,14 @@ public struct JSONObject: Sendable, Hashable {
 
     /// An object of these members; of two with the same key the later one stays.
     public init(_ pairs: [(String, JSONValue)]) {
-        self.init()
-        for (key, value) in pairs { self[key] = value }
+        var sorted: [Member] = []
+        sorted.reserveCapacity(pairs.count)
+        // The standard library's sort is stable: of equal keys the later stays later.
+        for (key, value) in pairs.sorted(by: { Self.precedes($0.0, $1.0) }) {
+            if let last = sorted.last, last.key.utf8.elementsEqual(key.utf8) { sorted.removeLast() }
+            sorted.append(Member(key: key, value: value))
+        }
+        members = sorted
     }
 
     /// The members that a document has, each key once.

@@ -23,6 +23,6 @@ struct JSONToken {
     let kind: Kind
     /// Whether the text is exactly its own canonical form.
     var isCanonical = true
-    /// For a string: it contains an escape. For an object: its keys are not in canonical order.
+    /// For a string, that it contains an escape; for an object, that its keys are not in canonical order.
     var needsWork = false
 }

@@ -40,12 +40,9 @@ public struct SuccinctRoles: Sendable, Equatable {
 
     /// Whether a name is the name of a bin.
     public func contains(_ name: String) -> Bool {
-        guard name.utf8.starts(with: (namePrefix + "-").utf8),
-            let bin = UInt32(
-                name.utf8.dropFirst(namePrefix.utf8.count + 1).map { Character(Unicode.Scalar($0)) }.map(String.init)
-                    .joined(),
-                radix: 16
-            )
+        let prefix = namePrefix + "-"
+        guard name.utf8.starts(with: prefix.utf8),
+            let bin = UInt32(String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), radix: 16)
         else { return false }
         return UInt64(bin) < 1 << UInt64(bitLength) && self.name(ofBin: bin).utf8.elementsEqual(name.utf8)
     }

@@ -66,8 +66,10 @@ public struct TUFKey: Sendable, Hashable {
         }
     }
 
+    /// Whether both are the same key.
     public static func == (left: TUFKey, right: TUFKey) -> Bool { left.identity == right.identity }
 
+    /// Hashes what the key is, not how it is written.
     public func hash(into hasher: inout Hasher) { hasher.combine(identity) }
 
     private static func identity(type: String, publicText: String) -> [UInt8] {

@@ -43,8 +43,9 @@ public enum TargetPath {
         return String(decoding: encoded, as: UTF8.self)
     }
 
-    /// The address of a target file relative to the repository's targets: every part percent-encoded, the hash before
-    /// the file name where the repository has consistent snapshots. Nil for a path that is not safe.
+    /// The address of a target file relative to the repository's targets; nil for a path that is not safe.
+    ///
+    /// Every part is percent-encoded; the hash goes before the file name where the repository has consistent snapshots.
     public static func address(of file: TargetFile, consistentSnapshot: Bool) -> String? {
         guard isSafe(file.path) else { return nil }
         var parts = file.path.utf8.split(separator: UInt8(ascii: "/")).map {

@@ -67,7 +67,8 @@ struct TUFClientCommand: ParsableArguments {
         case .download:
             guard metadataURL != nil, let targetDir, let targetBaseURL, !targetName.isEmpty else {
                 throw ValidationError(
-                    "download needs --metadata-url, --target-name, --target-dir and --target-base-url")
+                    "download needs --metadata-url, --target-name, --target-dir and --target-base-url"
+                )
             }
             let source = HTTPFetcher(targetBaseURL, connections: connections)
             var trusted = try await client.refresh(at: now)

@@ -11,7 +11,9 @@ import Testing
     private static let roles = ["root", "timestamp", "snapshot", "targets"]
 
     private func expect(
-        _ code: TUFTrustError.Code, from fixture: ClientFixture, at time: UTCTime? = nil,
+        _ code: TUFTrustError.Code,
+        from fixture: ClientFixture,
+        at time: UTCTime? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async {
         await #expect(throws: TUFClientError.trust(TUFTrustError(code, "")), sourceLocation: sourceLocation) {
@@ -25,8 +27,10 @@ import Testing
         _ = try await fixture.client.refresh(at: day)
         #expect(
             fixture.server.requests() == [
-                "metadata/2.root.json", "metadata/timestamp.json", "metadata/1.snapshot.json", "metadata/1.targets.json",
-            ])
+                "metadata/2.root.json", "metadata/timestamp.json", "metadata/1.snapshot.json",
+                "metadata/1.targets.json",
+            ]
+        )
         #expect(try fixture.folder.names() == ["root.json", "snapshot.json", "targets.json", "timestamp.json"])
         for role in Self.roles { #expect(try fixture.isCurrent(role)) }
     }
@@ -181,7 +185,8 @@ import Testing
 
     @Test(
         "role names are never paths: they are percent-encoded in addresses and file names",
-        arguments: ["?", "#", "/delegated", "../delegated", "é", "a b%20"])
+        arguments: ["?", "#", "/delegated", "../delegated", "é", "a b%20"]
+    )
     func roleNames(role: String) async throws {
         var repository = try RepositorySimulator()
         repository.delegate(to: role)

@@ -46,7 +46,9 @@ final class SimulatedServer: TUFFetcher, TUFTargetSource {
     }
 
     func stream(
-        _ path: String, limit: Int64, receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
+        _ path: String,
+        limit: Int64,
+        receive: (UnsafeRawBufferPointer) throws(TUFClientError) -> Void
     ) async throws(TUFClientError) {
         guard let bytes = file("targets/" + path) else { throw .fetch(address: path, reason: "missing") }
         for byte in bytes {
@@ -66,7 +68,9 @@ struct ClientFixture {
     let client: TUFClient
 
     init(
-        _ repository: RepositorySimulator? = nil, pinned: Bool = false, rootRotations: Int = 256
+        _ repository: RepositorySimulator? = nil,
+        pinned: Bool = false,
+        rootRotations: Int = 256
     ) throws {
         let repository = try repository ?? RepositorySimulator()
         server = SimulatedServer(repository)
@@ -74,8 +78,11 @@ struct ClientFixture {
         var limits = TUFLimits()
         limits.rootRotations = rootRotations
         client = TUFClient(
-            directory: MetadataDirectory(folder.path), fetcher: server,
-            pinnedRoot: pinned ? repository.firstRoot : nil, limits: limits)
+            directory: MetadataDirectory(folder.path),
+            fetcher: server,
+            pinnedRoot: pinned ? repository.firstRoot : nil,
+            limits: limits
+        )
         try client.initialize(root: repository.firstRoot, at: RepositorySimulator.day)
     }
 

@@ -34,7 +34,8 @@ import Testing
             try code(
                 await run([
                     "--metadata-url", address + "/metadata/", "--metadata-dir", folder.path + "/metadata", "refresh",
-                ]))
+                ])
+            )
         }
 
         func download(_ names: String...) async throws -> Bool {
@@ -42,8 +43,12 @@ import Testing
                 await run(
                     ["--metadata-url", address + "/metadata", "--metadata-dir", folder.path + "/metadata"]
                         + names.flatMap { ["--target-name", $0] }
-                        + ["--target-dir", folder.path + "/targets", "--target-base-url", address + "/targets", "download"]
-                ))
+                        + [
+                            "--target-dir", folder.path + "/targets", "--target-base-url", address + "/targets",
+                            "download",
+                        ]
+                )
+            )
         }
 
         /// Exit code 0 is true and 1 is false; any other is an error.
@@ -60,7 +65,8 @@ import Testing
     }
 
     private func withSession(
-        _ repository: RepositorySimulator? = nil, _ body: @Sendable @escaping (Session) async throws -> Void
+        _ repository: RepositorySimulator? = nil,
+        _ body: @Sendable @escaping (Session) async throws -> Void
     ) async throws {
         let server = SimulatedServer(try repository ?? Self.repository())
         let folder = try TestFolder()
@@ -83,7 +89,8 @@ import Testing
                 session.server.requests() == [
                     "metadata/2.root.json", "metadata/timestamp.json", "metadata/1.snapshot.json",
                     "metadata/1.targets.json",
-                ])
+                ]
+            )
             for role in ["root", "timestamp", "snapshot", "targets"] {
                 #expect(try session.stored(role) == session.server.repository.current(role))
             }
@@ -105,7 +112,9 @@ import Testing
     func badRoot() async throws {
         try await withSession { (session: Session) async throws in
             let unsigned = try RepositorySimulator.sign(
-                try session.server.repository.signed("root"), [TestKey("stranger")])
+                try session.server.repository.signed("root"),
+                [TestKey("stranger")]
+            )
             for root in [Array("{}".utf8), unsigned.bytes] {
                 _ = try await session.initialize(root)
                 #expect(try await session.refresh() == false)
@@ -153,7 +162,10 @@ import Testing
         }
     }
 
-    @Test("rollback, freeze and under-threshold end with 1 and leave the stored metadata", arguments: ["rollback", "freeze", "threshold"])
+    @Test(
+        "rollback, freeze and under-threshold end with 1 and leave the stored metadata",
+        arguments: ["rollback", "freeze", "threshold"]
+    )
     func attacks(kind: String) async throws {
         var repository = try Self.repository()
         try repository.publish("timestamp")

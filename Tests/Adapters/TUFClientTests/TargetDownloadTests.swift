@@ -10,7 +10,9 @@ import Testing
     private let day = RepositorySimulator.day
     private let content = Array("the content of a package".utf8)
 
-    private func fixture(_ path: String = "releases/a b.deb") async throws -> (ClientFixture, TrustedMetadata, TargetFile) {
+    private func fixture(
+        _ path: String = "releases/a b.deb"
+    ) async throws -> (ClientFixture, TrustedMetadata, TargetFile) {
         var repository = try RepositorySimulator()
         repository.add(path, content)
         try repository.publishTargets("targets")
@@ -28,7 +30,9 @@ import Testing
         let place = fixture.folder.path + "/downloads/file"
         #expect(try await download.run(from: fixture.server, to: place) == .downloaded)
         #expect(try fixture.folder.read("downloads/file") == content)
-        #expect(fixture.server.requests() == ["targets/" + (TargetPath.address(of: file, consistentSnapshot: true) ?? "")])
+        #expect(
+            fixture.server.requests() == ["targets/" + (TargetPath.address(of: file, consistentSnapshot: true) ?? "")]
+        )
         #expect(try await download.run(from: fixture.server, to: place) == .alreadyThere)
         #expect(fixture.server.requests().isEmpty)
         #expect(try fixture.folder.names(in: "downloads") == ["file"])

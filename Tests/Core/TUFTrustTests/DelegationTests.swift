@@ -19,7 +19,10 @@ struct DelegationGraph: Sendable, CustomTestStringConvertible {
 
 @Suite struct DelegationTests {
     private static func edge(
-        _ from: String, _ to: String, _ paths: [String] = ["*"], terminating: Bool = false
+        _ from: String,
+        _ to: String,
+        _ paths: [String] = ["*"],
+        terminating: Bool = false
     ) -> (String, String, [String], Bool) { (from, to, paths, terminating) }
 
     private static func repository(_ edges: [(String, String, [String], Bool)]) throws -> RepositorySimulator {
@@ -35,27 +38,35 @@ struct DelegationGraph: Sendable, CustomTestStringConvertible {
     private static let graphs = [
         DelegationGraph("one level", [edge("targets", "A"), edge("targets", "B")], visits: ["A", "B"]),
         DelegationGraph(
-            "depth first", [edge("targets", "A"), edge("targets", "B"), edge("A", "C"), edge("A", "D")],
-            visits: ["A", "C", "D", "B"]),
+            "depth first",
+            [edge("targets", "A"), edge("targets", "B"), edge("A", "C"), edge("A", "D")],
+            visits: ["A", "C", "D", "B"]
+        ),
         DelegationGraph(
             "terminating ends the search behind it",
             [edge("targets", "A"), edge("targets", "B"), edge("A", "C", terminating: true), edge("A", "D")],
-            visits: ["A", "C"]),
+            visits: ["A", "C"]
+        ),
         DelegationGraph(
             "terminating still asks its own delegations",
             [edge("targets", "A"), edge("targets", "B"), edge("A", "C", terminating: true), edge("C", "D")],
-            visits: ["A", "C", "D"]),
+            visits: ["A", "C", "D"]
+        ),
         DelegationGraph(
             "branches that do not cover the path are not asked",
-            [edge("targets", "A", ["*.py"]), edge("targets", "B"), edge("A", "C")], visits: ["B"]),
+            [edge("targets", "A", ["*.py"]), edge("targets", "B"), edge("A", "C")],
+            visits: ["B"]
+        ),
         DelegationGraph(
             "cycles end",
             [edge("targets", "A"), edge("targets", "B"), edge("B", "C"), edge("C", "D"), edge("D", "B")],
-            visits: ["A", "B", "C", "D"]),
+            visits: ["A", "B", "C", "D"]
+        ),
         DelegationGraph(
             "two roles delegating to a third",
             [edge("targets", "A"), edge("targets", "B"), edge("B", "C"), edge("A", "C", ["*.py"])],
-            visits: ["A", "B", "C"]),
+            visits: ["A", "B", "C"]
+        ),
         DelegationGraph("a role that delegates to itself", [edge("targets", "A"), edge("A", "A")], visits: ["A"]),
     ]
 
@@ -72,7 +83,8 @@ struct DelegationGraph: Sendable, CustomTestStringConvertible {
         arguments: [
             ("top", true), ("README.md", true), ("releases/x/x_v1", true), ("releases/y/y_v1.zip", true),
             ("releases/z/z_v1.zip", false),
-        ])
+        ]
+    )
     func search(path: String, found: Bool) throws {
         var repository = try RepositorySimulator()
         repository.delegate(to: "A", paths: ["*.doc", "*.md"])
@@ -176,7 +188,10 @@ struct DelegationGraph: Sendable, CustomTestStringConvertible {
         let key = TestKey("bins")
         repository.keys["bins"] = [key]
         let bins = SuccinctRoles(
-            keys: RoleKeys(keyIDs: [key.tuf.id], threshold: 1), bitLength: 4, namePrefix: "bin")
+            keys: RoleKeys(keyIDs: [key.tuf.id], threshold: 1),
+            bitLength: 4,
+            namePrefix: "bin"
+        )
         repository.bins["targets"] = bins
         let name = bins.name(for: "some/file")
         repository.add("some/file", [1, 2], to: name)

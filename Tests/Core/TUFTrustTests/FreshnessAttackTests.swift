@@ -88,7 +88,10 @@ import Testing
         #expect(throws: TUFTrustError.of(.missingRole)) { try TrustingClient.refreshed(repository, cache: earlier) }
     }
 
-    @Test("fast-forward: versions near the end are recovered from by rotating the keys", arguments: ["timestamp", "snapshot"])
+    @Test(
+        "fast-forward: versions near the end are recovered from by rotating the keys",
+        arguments: ["timestamp", "snapshot"]
+    )
     func fastForward(role: String) throws {
         var repository = try RepositorySimulator()
         repository.versions[role] = .max - 1

@@ -44,7 +44,9 @@ import Testing
         var client = try TrustingClient(repository)
         _ = try client.trusted.updateTimestamp(repository.current("timestamp"))
         let other = try RepositorySimulator.sign(
-            try repository.signed("snapshot"), [TestKey("snapshot"), TestKey("stranger")])
+            try repository.signed("snapshot"),
+            [TestKey("snapshot"), TestKey("stranger")]
+        )
         #expect(try client.trusted.updateSnapshot(other.bytes, from: .cache) == .outdated)
         #expect(try client.trusted.updateSnapshot(repository.current("snapshot"), from: .cache) == .accepted)
     }
@@ -76,6 +78,8 @@ import Testing
             try client.trusted.updateTimestamp(repository.current("timestamp") + spaces)
         }
         let huge = [UInt8](repeating: 0x20, count: 512_001)
-        #expect(throws: TUFTrustError.of(.tooLong)) { try TrustedMetadata(trustedRoot: huge, time: RepositorySimulator.day) }
+        #expect(throws: TUFTrustError.of(.tooLong)) {
+            try TrustedMetadata(trustedRoot: huge, time: RepositorySimulator.day)
+        }
     }
 }

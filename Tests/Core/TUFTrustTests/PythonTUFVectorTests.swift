@@ -51,7 +51,10 @@ import Testing
         #expect(file.custom != ["muster": ["a": [1, 2, .null, true], "\u{E9}": "\u{E9}"]])
     }
 
-    @Test("files behind hash prefixes and hash bins", arguments: ["hashed/f", "bins/one", "bins/two", "bins/three", "bins/four"])
+    @Test(
+        "files behind hash prefixes and hash bins",
+        arguments: ["hashed/f", "bins/one", "bins/two", "bins/three", "bins/four"]
+    )
     func delegated(path: String) throws {
         #expect(try find(path) != nil)
         #expect(try find(path + "x") == nil)

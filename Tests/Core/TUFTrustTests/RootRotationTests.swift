@@ -49,7 +49,8 @@ struct RootCase: Sendable {
                 RootCase(keys: [1, 2, 3], threshold: 1, signers: [1, 2]),
                 RootCase(keys: [1, 2, 3], threshold: 1, signers: [1]),
             ],
-        ])
+        ]
+    )
     func accepted(chain: [RootCase]) throws {
         #expect(try follow(chain) == Int64(chain.count))
     }
@@ -75,7 +76,8 @@ struct RootCase: Sendable {
                 RootCase(keys: [1, 2, 3], threshold: 2, signers: [1, 2]),
                 RootCase(keys: [1, 2, 3], threshold: 1, signers: [1]),
             ],
-        ])
+        ]
+    )
     func refused(chain: [RootCase]) throws {
         #expect(throws: TUFTrustError.of(.threshold)) { try follow(chain) }
     }

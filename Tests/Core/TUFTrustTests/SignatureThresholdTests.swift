@@ -78,7 +78,8 @@ import Testing
         arguments: [
             ("ed25519", "ed25519ph"), ("ed25519", "none"), ("rsa", "rsa-pkcs1v15-sha256"), ("rsa", "ed25519"),
             ("ed448", "ed25519"), ("ecdsa", "ecdsa-sha1"),
-        ])
+        ]
+    )
     func unknownScheme(type: String, scheme: String) throws {
         let json: JSONValue = [
             "keytype": .string(type), "scheme": .string(scheme),

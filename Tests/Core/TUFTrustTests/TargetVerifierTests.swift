@@ -47,8 +47,11 @@ import Testing
             try verify(
                 [content],
                 TargetFile(
-                    path: "p", length: length,
-                    hashes: FileHashes(sha256: sha256, sha512: [UInt8](repeating: 0, count: 64))))
+                    path: "p",
+                    length: length,
+                    hashes: FileHashes(sha256: sha256, sha512: [UInt8](repeating: 0, count: 64))
+                )
+            )
         }
         #expect(throws: TUFTrustError.of(.wrongContent)) {
             try verify([content], TargetFile(path: "p", length: length, hashes: FileHashes(sha256: nil)))

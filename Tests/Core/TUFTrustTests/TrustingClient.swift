@@ -32,7 +32,9 @@ struct TrustingClient {
 
     /// A client that has refreshed.
     static func refreshed(
-        _ repository: RepositorySimulator, at time: UTCTime = RepositorySimulator.day, cache: Self? = nil,
+        _ repository: RepositorySimulator,
+        at time: UTCTime = RepositorySimulator.day,
+        cache: Self? = nil,
         root: [UInt8]? = nil
     ) throws -> TrustingClient {
         var client = try TrustingClient(repository, at: time, root: root)

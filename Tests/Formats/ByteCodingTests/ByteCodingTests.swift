@@ -13,7 +13,11 @@ import Testing
 
     @Test(
         "base64 of RFC 4648",
-        arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")])
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ]
+    )
     func base64(text: String, encoded: String) {
         #expect(Base64.encode(Array(text.utf8)) == encoded)
         #expect(Base64.decode(encoded) == Array(text.utf8))
@@ -22,7 +26,12 @@ import Testing
         #expect(Base64.decode(url, alphabet: .url) == Array(text.utf8))
     }
 
-    @Test("base64 that is not the one text of its bytes is refused", arguments: ["Zg", "Zg=", "Zh==", "Zm9", "Zm9=", "Z", "=", "====", "Zg==\n", "Z g=", "Zm9v=", "A===", "-_==", "Zg==Zg=="])
+    @Test(
+        "base64 that is not the one text of its bytes is refused",
+        arguments: [
+            "Zg", "Zg=", "Zh==", "Zm9", "Zm9=", "Z", "=", "====", "Zg==\n", "Z g=", "Zm9v=", "A===", "-_==", "Zg==Zg==",
+        ]
+    )
     func badBase64(text: String) {
         #expect(Base64.decode(text) == nil)
     }
@@ -40,7 +49,8 @@ import Testing
         arguments: [
             (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"), (4_102_444_800, "2100-01-01T00:00:00Z"),
             (1_709_251_199, "2024-02-29T23:59:59Z"), (253_402_300_799, "9999-12-31T23:59:59Z"),
-        ] as [(Int64, String)])
+        ] as [(Int64, String)]
+    )
     func time(seconds: Int64, text: String) {
         #expect(UTCTime(seconds: seconds).description == text)
         #expect(UTCTime(text) == UTCTime(seconds: seconds))
@@ -53,7 +63,8 @@ import Testing
             "2024-01-00T00:00:00Z", "2024-04-31T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z",
             "2024-01-01T00:00:60Z", "1969-12-31T23:59:59Z", "2024-01-01t00:00:00Z", "2024-01-01T00:00:00z",
             "2024-01-01T00:00:00+00:00", "2024-01-01T00:00:00.000Z", "2024-01-01 00:00:00Z", "", "+024-01-01T00:00:00Z",
-        ])
+        ]
+    )
     func badTime(text: String) {
         #expect(UTCTime(text) == nil)
     }

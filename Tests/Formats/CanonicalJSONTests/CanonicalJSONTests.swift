@@ -5,7 +5,9 @@ import Testing
 @Suite struct CanonicalJSONTests {
     private func parse(_ text: String) throws -> JSONValue { try JSONValue.parse(Array(text.utf8), limit: 1 << 20) }
 
-    private func canonical(_ text: String) throws -> String { String(decoding: try parse(text).canonicalBytes, as: UTF8.self) }
+    private func canonical(_ text: String) throws -> String {
+        String(decoding: try parse(text).canonicalBytes, as: UTF8.self)
+    }
 
     @Test(
         "canonical text: keys by code point, no white space, only quote and backslash escaped",
@@ -17,7 +19,8 @@ import Testing
             ("-9223372036854775808", "-9223372036854775808"), ("9223372036854775808", "9223372036854775808"),
             (#"{"\u0061b":1,"aa":2}"#, #"{"aa":2,"ab":1}"#), ("[]", "[]"), ("{}", "{}"), ("[ ]", "[]"), ("{ }", "{}"),
             (#"{"x":{"b":[ {"d":1,"c":2} ],"a":""}}"#, #"{"x":{"a":"","b":[{"c":2,"d":1}]}}"#),
-        ])
+        ]
+    )
     func canonicalText(text: String, expected: String) throws {
         #expect(try canonical(text) == expected)
         #expect(try canonical(expected) == expected)
@@ -32,14 +35,19 @@ import Testing
         arguments: [
             "1.0", "1e3", "01", "-0", "-", "+1", "NaN", "tru", "nul", "", " ", "[", "]", "[1,]", "[,]", "[1 2]", "{",
             #"{"a":1,}"#, #"{"a"}"#, #"{a:1}"#, #"{"a":1,"a":1}"#, #"{"a":1,"b":2,"a":3}"#, #"{"a":1,"\u0061":2}"#,
-            #"{"b":1,"a":2,"b":3}"#, #""\ud800""#, #""\udc00""#, #""\ud800\u0041""#, #""\ud800x""#, #""\x""#, #""\u12""#,
+            #"{"b":1,"a":2,"b":3}"#, #""\ud800""#, #""\udc00""#, #""\ud800\u0041""#, #""\ud800x""#, #""\x""#,
+            #""\u12""#,
             #""abc"#, #""abc\"#, "1 2", "{}x", "'a'", "// c\n1", "-a", "\u{FEFF}1", #"["\uD800","\uDC00"]"#,
-        ])
+        ]
+    )
     func refused(text: String) {
         #expect(throws: JSONError.self) { try parse(text) }
     }
 
-    @Test("bytes that are not UTF-8 are refused", arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82]])
+    @Test(
+        "bytes that are not UTF-8 are refused",
+        arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82]]
+    )
     func notUTF8(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSONValue.parse([0x22] + bytes + [0x22], limit: 100) }
     }
@@ -67,7 +75,8 @@ import Testing
 
     @Test("a node gives what the value gives")
     func nodes() throws {
-        let text = #"{"z":1,"a":{"n":null,"t":true,"s":"x\ny","big":99999999999999999999},"l":[1,[2,{"q":"\"r"}]],"\u0065":-5}"#
+        let text =
+            #"{"z":1,"a":{"n":null,"t":true,"s":"x\ny","big":99999999999999999999},"l":[1,[2,{"q":"\"r"}]],"\u0065":-5}"#
         let document = try JSONDocument(parsing: Array(text.utf8), limit: 1000)
         #expect(document.root.value == (try parse(text)))
         #expect(document.root["z"]?.integer == 1)
@@ -88,9 +97,12 @@ import Testing
     @Test("mutated documents: an answer for every one, and reading what was written gives the same", arguments: 0..<8)
     func fuzz(seed: Int) throws {
         var random = SeededRandom(UInt64(seed))
-        let text = #"{"a":[1,-2,"x\u00e9\ud83d\ude00é",{"k":null,"j":true}],"b":{"":"","zz":12345678901234567890},"c":"\\\""}"#
+        let text =
+            #"{"a":[1,-2,"x\u00e9\ud83d\ude00é",{"k":null,"j":true}],"b":{"":"","zz":12345678901234567890},"c":"\\\""}"#
         for _ in 0..<500 {
-            guard let document = try? JSONDocument(parsing: random.mutated(Array(text.utf8)), limit: 1000) else { continue }
+            guard let document = try? JSONDocument(parsing: random.mutated(Array(text.utf8)), limit: 1000) else {
+                continue
+            }
             let value = document.root.value
             #expect(document.root.canonicalBytes == value.canonicalBytes, "seed \(seed)")
             #expect(try JSONValue.parse(value.canonicalBytes, limit: 2000) == value, "seed \(seed)")

@@ -24,15 +24,19 @@ import Testing
         let expires = UTCTime(seconds: 4_000_000_000)
         let role = RoleKeys(keyIDs: [key.id], threshold: 1)
         let root = try Root(
-            version: 3, expires: expires, keys: [key],
-            roles: Dictionary(uniqueKeysWithValues: Root.Role.allCases.map { ($0, role) }))
+            version: 3,
+            expires: expires,
+            keys: [key],
+            roles: Dictionary(uniqueKeysWithValues: Root.Role.allCases.map { ($0, role) })
+        )
         #expect(try Root(try JSONFields(root.json)).json == root.json)
         let delegations = try Delegations(
             keys: [key],
             roles: .named([
                 DelegatedRole(name: "releases", keys: role, terminating: true, scope: .paths(["releases/*"])),
                 DelegatedRole(name: "other", keys: role, terminating: false, scope: .hashPrefixes(["00", "ff0"])),
-            ]))
+            ])
+        )
         let file = TargetFile(path: "x/y", content: [1, 2, 3], custom: ["muster": ["counter": 4]])
         let targets = try Targets(version: 1, expires: expires, targets: [file], delegations: delegations)
         let read = try Targets(try SignedEnvelope(signed: targets.json))
@@ -64,7 +68,8 @@ import Testing
             try TUFKey(
                 try JSONFields([
                     "keytype": .string(type), "scheme": "ecdsa-sha2-nistp256", "keyval": ["public": .string(text)],
-                ]))
+                ])
+            )
         }
         let spaced = pem.split(separator: "\n").joined(separator: "\r\n")
         #expect(try key("ecdsa", pem) == key("ecdsa-sha2-nistp256", spaced))
@@ -83,7 +88,8 @@ import Testing
             ("targets", ["a": ["length": 1, "hashes": ["sha256": "AB"]]]),
             ("targets", ["a": ["length": 1, "hashes": ["sha256": .string(hash)], "custom": 1]]),
             ("targets", ["a": ["length": "1", "hashes": ["sha256": .string(hash)]]]), ("targets", ["a": 1]),
-        ] as [(String, JSONValue)])
+        ] as [(String, JSONValue)]
+    )
     func malformed(member: String, value: JSONValue) throws {
         #expect(throws: JSONError.self) { try targets { $0[member] = value } }
         #expect(throws: JSONError.self) { try targets { $0[member] = nil } }
@@ -113,7 +119,8 @@ import Testing
             ["name": "a", "keyids": [""], "threshold": 1, "terminating": false, "paths": []],
             ["name": "a", "keyids": [], "threshold": 1, "terminating": 0, "paths": []],
             ["name": "a", "keyids": [], "threshold": 1, "terminating": false, "path_hash_prefixes": ["XY"]],
-        ] as [JSONValue])
+        ] as [JSONValue]
+    )
     func badDelegation(role: JSONValue) throws {
         #expect(throws: JSONError.self) { try Delegations(try JSONFields(["keys": [:], "roles": [role]])) }
         let good: JSONValue = ["name": "a", "keyids": [], "threshold": 1, "terminating": false, "paths": []]
@@ -127,7 +134,10 @@ import Testing
         }
     }
 
-    @Test("names of hash bins", arguments: [(1, 1, "b-1"), (4, 10, "b-a"), (8, 10, "b-0a"), (9, 256, "b-100"), (32, 1, "b-00000001")])
+    @Test(
+        "names of hash bins",
+        arguments: [(1, 1, "b-1"), (4, 10, "b-a"), (8, 10, "b-0a"), (9, 256, "b-100"), (32, 1, "b-00000001")]
+    )
     func bins(bits: Int, bin: UInt32, name: String) throws {
         let roles = SuccinctRoles(keys: RoleKeys(keyIDs: [], threshold: 1), bitLength: bits, namePrefix: "b")
         #expect(roles.name(ofBin: bin) == name)

@@ -7,14 +7,18 @@ import Testing
         arguments: [
             "", "/", "/etc/passwd", "..", "../x", "a/../b", "a/..", ".", "./a", "a//b", "a/", "a\u{0}b", "a\\..\\b",
             "a\nb", "a\u{7F}", String(repeating: "a", count: 1025),
-        ])
+        ]
+    )
     func unsafe(path: String) {
         #expect(!TargetPath.isSafe(path))
         let file = TargetFile(path: path, content: [])
         #expect(TargetPath.address(of: file, consistentSnapshot: true) == nil)
     }
 
-    @Test("ordinary paths are safe", arguments: ["a", "releases/hello_2.10-3_amd64.deb", "...", "a/..b/c..", "a b/é?#%"])
+    @Test(
+        "ordinary paths are safe",
+        arguments: ["a", "releases/hello_2.10-3_amd64.deb", "...", "a/..b/c..", "a b/é?#%"]
+    )
     func safe(path: String) {
         #expect(TargetPath.isSafe(path))
     }
@@ -36,7 +40,8 @@ import Testing
             ("", "", true), ("releases/*", "releases/x", true), ("releases/*", "releases/", true),
             ("releases/*", "releases", false), ("?", "é", true), ("**", "a/b", false),
             ("a*a*a*a*a*a*a*a*b", String(repeating: "a", count: 500), false),
-        ])
+        ]
+    )
     func patterns(pattern: String, path: String, expected: Bool) {
         #expect(TargetPath.matches(path, pattern: pattern) == expected)
     }

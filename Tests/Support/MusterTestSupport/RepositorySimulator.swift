@@ -78,8 +78,10 @@ public struct RepositorySimulator: Sendable {
         let envelope = try Self.sign(signed, signers[role] ?? keys[role] ?? [])
         files["metadata/" + fileName(role, version)] = envelope.bytes
         let described = MetaFile(
-            version: version, length: namesHashes ? envelope.bytes.count : nil,
-            hashes: namesHashes ? FileHashes(sha256: Digest.sha256(envelope.bytes)) : nil)
+            version: version,
+            length: namesHashes ? envelope.bytes.count : nil,
+            hashes: namesHashes ? FileHashes(sha256: Digest.sha256(envelope.bytes)) : nil
+        )
         switch role {
         case "root", "timestamp": break
         case "snapshot": snapshotMeta = described
@@ -98,14 +100,20 @@ public struct RepositorySimulator: Sendable {
 
     /// Has one role delegate to another, with a key of its own unless it has one; both are to be published next.
     public mutating func delegate(
-        from delegator: String = "targets", to role: String, paths: [String] = ["*"], terminating: Bool = false,
+        from delegator: String = "targets",
+        to role: String,
+        paths: [String] = ["*"],
+        terminating: Bool = false,
         keys named: [TestKey]? = nil
     ) {
         let named = named ?? keys[role] ?? [TestKey(role)]
         if keys[role] == nil { keys[role] = named }
         let delegated = DelegatedRole(
-            name: role, keys: RoleKeys(keyIDs: named.map(\.tuf.id), threshold: thresholds[role] ?? 1),
-            terminating: terminating, scope: .paths(paths))
+            name: role,
+            keys: RoleKeys(keyIDs: named.map(\.tuf.id), threshold: thresholds[role] ?? 1),
+            terminating: terminating,
+            scope: .paths(paths)
+        )
         delegations[delegator, default: []].removeAll { $0.name == role }
         delegations[delegator, default: []].append(delegated)
         delegatedKeys[delegator, default: []] += named
@@ -118,10 +126,12 @@ public struct RepositorySimulator: Sendable {
         switch role {
         case "root":
             return try Root(
-                version: version, expires: expires,
+                version: version,
+                expires: expires,
                 keys: Root.Role.allCases.flatMap { keys[$0.rawValue] ?? [] }.map(\.tuf),
                 roles: Dictionary(
-                    uniqueKeysWithValues: Root.Role.allCases.map { ($0, roleKeys($0.rawValue)) }),
+                    uniqueKeysWithValues: Root.Role.allCases.map { ($0, roleKeys($0.rawValue)) }
+                ),
                 consistentSnapshot: consistentSnapshot
             ).json
         case "timestamp":
@@ -130,7 +140,10 @@ public struct RepositorySimulator: Sendable {
             return try Snapshot(version: version, expires: expires, roles: meta).json
         default:
             return try Targets(
-                version: version, expires: expires, targets: targets[role] ?? [], delegations: try delegations(of: role)
+                version: version,
+                expires: expires,
+                targets: targets[role] ?? [],
+                delegations: try delegations(of: role)
             ).json
         }
     }
@@ -148,7 +161,9 @@ public struct RepositorySimulator: Sendable {
     }
 
     private func delegations(of role: String) throws -> Delegations? {
-        if let bins = bins[role] { return try Delegations(keys: (keys["bins"] ?? []).map(\.tuf), roles: .succinct(bins)) }
+        if let bins = bins[role] {
+            return try Delegations(keys: (keys["bins"] ?? []).map(\.tuf), roles: .succinct(bins))
+        }
         guard let named = delegations[role] else { return nil }
         return try Delegations(keys: (delegatedKeys[role] ?? []).map(\.tuf), roles: .named(named))
     }
