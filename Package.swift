@@ -293,6 +293,23 @@ let testTargets: [Target] = [
     tests("DebianPackage", uses: ["MusterSystem"]),
     tests("MusterSystem"),
     tests("PackageInstaller", uses: ["DebianPackage", "MusterSystem"]),
+    tests("SignatureVerification", uses: ["ByteCoding"], libraries: [crypto, cryptoExtras]),
+    tests("OpenSSHFormats", uses: ["ByteCoding", "SignatureVerification"], libraries: [crypto]),
+    tests("MusterKeys", uses: ["MusterSystem", "SignatureVerification"]),
+    tests(
+        "MusterSigners",
+        uses: [
+            "ByteCoding", "CanonicalJSON", "MusterKeys", "MusterSystem", "OpenSSHFormats", "SignatureVerification", "TUF",
+        ]
+    ),
+    tests("MusterPolicy", uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "OpenSSHFormats"]),
+    tests(
+        "MusterTrust",
+        uses: [
+            "ByteCoding", "CanonicalJSON", "DebianPackage", "MusterModel", "MusterPolicy", "OpenSSHFormats",
+            "SignatureVerification", "TUF", "TUFTrust",
+        ]
+    ),
 ]
 
 let package = Package(
