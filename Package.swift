@@ -288,6 +288,13 @@ let testTargets: [Target] = [
         "TUFClient",
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem", "tuf-client"]
     ),
+        "MusterCommands",
+        uses: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
+            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners",
+        ]
+    ),
+    tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),

@@ -52,7 +52,7 @@ struct RolloutDisplay: Sendable {
     private static let busy: Set<String> = ["assigned", "downloading", "verified", "installing", "confirming"]
     private static let troubled: Set<String> = ["failed", "refused", "rolled-back", "lost"]
 
-    private func line(_ stage: RolloutRecord.Stage, _ index: Int) -> StyledText {
+    func line(_ stage: RolloutRecord.Stage, _ index: Int) -> StyledText {
         let width = 24
         let done = stage.size == 0 ? width : stage.done * width / stage.size
         let failed = stage.size == 0 ? 0 : min(width - done, (stage.failed * width + stage.size - 1) / stage.size)

@@ -1,0 +1,133 @@
+import ByteCoding
+import Glibc
+import MusterPolicy
+import MusterSystem
+import Testing
+
+@testable import MusterCommands
+
+/// Policies as people write them.
+@Suite
+struct PolicySourceTests {
+    private static let head = """
+        operators:
+          ada:
+            keys:
+              - public_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA8vQ9mDVWGCCHG0eSXN0J8hZPbcyGvzA7Rhqf7Ypw4f
+                expires: 2028-01-01T00:00:00Z
+        rules:
+
+        """
+
+    private func compile(_ text: String) throws -> FleetPolicy {
+        try PolicySource(text: text, file: "p.yaml").compile(
+            version: 3,
+            issued: UTCTime(seconds: 1_800_000_000),
+            expires: UTCTime(seconds: 1_900_000_000)
+        ).policy
+    }
+
+    private func mistake(_ text: String) -> String {
+        do {
+            _ = try compile(text)
+            return "no mistake"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test("the examples compile", arguments: ["home-lab.yaml", "small-company.yaml"])
+    func examples(_ name: String) throws {
+        let folder = Directory.parent(of: #filePath) + "/../../../policies/"
+        let policy = try PolicySource(file: folder + name).compile(
+            version: 1,
+            issued: UTCTime(seconds: 1_800_000_000),
+            expires: UTCTime(seconds: 1_900_000_000)
+        ).policy
+        #expect(policy.unknownParts.isEmpty)
+    }
+
+    @Test("version and dates are added")
+    func addsVersion() throws {
+        let policy = try compile(
+            Self.head + "  - {name: all, allow: [upgrade], who: [ada], nodes: ['*']}\n"
+        )
+        #expect(policy.version == 3)
+        #expect(policy.expires == UTCTime(seconds: 1_900_000_000))
+    }
+
+    @Test(
+        "a mistake is named with line and column",
+        arguments: [
+            (
+                "  - {name: all, allow: [upgrad], who: [ada], nodes: ['*']}\n",
+                "p.yaml:7:23: rules[0].allow[0]: 'upgrad'"
+            ),
+            ("  - {name: all, allow: [upgrade], who: [bob], nodes: ['*']}\n", "p.yaml:7:38: rules[0].who[0]: 'bob'"),
+            ("  - {name: all, allow: [upgrade], who: [ada], nodes: [web]}\n", "p.yaml:7:53: rules[0].nodes[0]: is not"),
+            ("  - {name: all, allow: [upgrade], whom: [ada], nodes: ['*']}\n", "p.yaml:7:33: rules[0].whom: 'whom'"),
+            ("  - {name: all, allow: [upgrade], who: [ada]}\n", "p.yaml:7:4: rules[0].nodes: is missing"),
+            ("  - {name: all, name: b}\n", "p.yaml:7:"),
+            ("  - name: [\n", "p.yaml:8:1:"),
+            ("  - name: &a [*a]\n", "p.yaml:"),
+        ]
+    )
+    func mistakes(_ rules: String, _ expected: String) {
+        #expect(mistake(Self.head + rules).contains(expected), "\(mistake(Self.head + rules))")
+    }
+
+    @Test("a key without an expiry is a mistake")
+    func keyWithoutExpiry() {
+        let text =
+            Self.head.replacing("        expires: 2028-01-01T00:00:00Z\n", with: "")
+            + "  - {name: all, allow: [upgrade], who: [ada], nodes: ['*']}\n"
+        #expect(mistake(text).contains("p.yaml:4:9: operators.ada.keys[0].expires: is missing"), "\(mistake(text))")
+    }
+
+    @Test("a bomb of aliases is refused")
+    func aliasBomb() {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1..<9 {
+            text +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+                + "]\n"
+        }
+        #expect(mistake(text).contains("too large or too deep"), "\(mistake(text).prefix(200))")
+    }
+
+    @Test("a new policy is shown as a difference, signed by the policy key and published")
+    func publishes() async throws {
+        try await Workshop.fleet { workshop, ada in
+            let file = ada.folder.path + "/fleet-policy.yaml"
+            let text = String(decoding: try BoundedFile.read(file, limit: 100_000), as: UTF8.self)
+            try AtomicFile.write(
+                Array(text.replacing("allow: [enroll, tag-node, upgrade, roll-back]", with: "allow: [upgrade]").utf8),
+                to: file
+            )
+            let published = await ada.signs("policy", "publish", file)
+            #expect(published.status == 0, "\(published.all)")
+            #expect(published.output.contains("-     \"enroll\","), "\(published.output)")
+            #expect(published.output.contains("published policy version 2"))
+            let shown = await ada.muster("policy", "show")
+            #expect(shown.output.contains("policy 2, issued"))
+            #expect(shown.output.contains("group:owners may upgrade on *"))
+        }
+    }
+
+    @Test("a policy under its threshold is staged for the second signer, who sees what it says")
+    func policyThreshold() async throws {
+        try await Workshop.fleet(["--policy-keys", "2", "--policy-threshold", "2"]) { workshop, ada in
+            let ben = try await workshop.person("ben")
+            try await ben.joins(takingFrom: ada, key: "policy-2.key")
+            let file = ada.folder.path + "/fleet-policy.yaml"
+            let staged = await ada.signs("policy", "publish", file)
+            #expect(staged.output.contains("signed by 1 of 2 needed"), "\(staged.all)")
+            let path = ada.home + "/config/staged/policy-2.json"
+            let signed = await ben.signs("policy", "sign", path)
+            #expect(signed.output.contains("rule: owners may do everything"), "\(signed.all)")
+            #expect(await ben.muster("policy", "publish", path).errors.contains("session") == false)
+            #expect(await ada.muster("policy", "publish", path).status == 0)
+            #expect(workshop.service.with { $0.versions["policy"] } == 2)
+        }
+    }
+}

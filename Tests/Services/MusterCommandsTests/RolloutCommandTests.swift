@@ -1,0 +1,284 @@
+import ByteCoding
+import CanonicalJSON
+import MusterAPI
+import MusterModel
+import MusterTestSupport
+import OpenSSHFormats
+import Testing
+
+/// Starting, approving and watching rollouts.
+@Suite
+struct RolloutCommandTests {
+    private func node(_ name: String, tags: [String], _ state: String = "online") throws -> NodeRecord {
+        NodeRecord(
+            id: try #require(NodeID(name)),
+            name: name,
+            tags: tags.compactMap { Tag($0) },
+            address: "100.64.0.1",
+            enrolled: FakeService.time.adding(seconds: -86400),
+            lastSeen: FakeService.time.adding(seconds: -30),
+            state: state,
+            report: NodeReport(
+                agentVersion: "0.1",
+                osRelease: "Debian GNU/Linux 12 (bookworm)",
+                kernel: "6.1",
+                architecture: "amd64",
+                bootID: "b",
+                uptimeSeconds: 90,
+                packages: ["hello": "1.0"]
+            ),
+            packages: [
+                NodeRecord.Package(
+                    name: "hello",
+                    installed: "1.0",
+                    available: "1.1",
+                    target: "",
+                    security: name == "db"
+                )
+            ]
+        )
+    }
+
+    private func record(
+        _ statement: SignedStatement,
+        _ state: String,
+        revision: Int64,
+        done: Int,
+        nodeState: String,
+        reason: String = ""
+    ) throws -> RolloutRecord {
+        RolloutRecord(
+            id: statement.statement.id,
+            state: state,
+            reason: reason,
+            revision: revision,
+            started: FakeService.time,
+            statement: statement,
+            signers: [statement.statement.requester],
+            missing: "",
+            stages: [
+                RolloutRecord.Stage(
+                    size: 1,
+                    done: done,
+                    inFlight: 1 - done,
+                    failed: 0,
+                    skipped: 0,
+                    state: done == 1 ? "complete" : "open",
+                    bakesUntil: nil
+                )
+            ],
+            nodes: [
+                RolloutRecord.Node(
+                    id: try #require(NodeID("web")),
+                    name: "web",
+                    stage: 0,
+                    state: nodeState,
+                    version: done == 1 ? "1.1" : "1.0",
+                    reason: ""
+                )
+            ]
+        )
+    }
+
+    /// A fleet with two releases of hello and two nodes.
+    private func fleet(_ body: (Workshop, Person) async throws -> Void) async throws {
+        try await Workshop.fleet { workshop, ada in
+            #expect(await ada.signs("release", "add", try await workshop.package("hello", "1.0")).status == 0)
+            #expect(await ada.signs("release", "add", try await workshop.package("hello", "1.1")).status == 0)
+            let nodes = [try node("web", tags: ["web", "canary"]), try node("db", tags: [])]
+            workshop.service.with { $0.nodes = nodes }
+            try await body(workshop, ada)
+        }
+    }
+
+    @Test("a start shows what is signed, and the statement is the operator's and names the signed files")
+    func start() async throws {
+        try await fleet { workshop, ada in
+            let outcome = await ada.muster(
+                ["rollout", "start", "hello", "--on", "tag:web", "--stages", "1,50%,100%", "--bake", "5m", "--yes"]
+            )
+            #expect(outcome.status == 0, "\(outcome.all)")
+            #expect(outcome.output.contains("upgrade hello to 1.1 on tag:web"))
+            #expect(outcome.output.contains("1 of 2 nodes are selected now"))
+            #expect(outcome.output.contains("stages 1,50%,100%, 5 min between"))
+            #expect(outcome.output.contains("policy: allowed by rule 'owners may do everything'"))
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let body = try #require(sent.statement.body.packageChange)
+            #expect(body.targets.map(\.path) == ["releases/hello_1.1_all.deb"])
+            let signature = try SSHSignature(blob: try #require(sent.signatures.first))
+            #expect(signature.verify(message: sent.signedBytes, namespace: "upgrade@muster") == .valid)
+        }
+    }
+
+    @Test("nothing is signed without a terminal and without --yes")
+    func neverUnasked() async throws {
+        try await fleet { workshop, ada in
+            let outcome = await ada.muster("rollout", "start", "hello")
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.contains("use --yes"))
+            #expect(workshop.service.with { $0.statements.isEmpty })
+        }
+    }
+
+    @Test("a version that the release managers never signed is not rolled out")
+    func unsignedVersion() async throws {
+        try await fleet { _, ada in
+            let outcome = await ada.muster("rollout", "start", "hello", "6.6", "--yes")
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("no release 6.6 of hello is signed; there are 1.1, 1.0"))
+        }
+    }
+
+    @Test("a roll-back goes to the release before, on the nodes of the rollout")
+    func rollBack() async throws {
+        try await fleet { workshop, ada in
+            await ada.muster(["rollout", "start", "hello", "--on", "tag:web", "--yes"])
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let running = try record(sent, "halted", revision: 1, done: 0, nodeState: "failed")
+            workshop.service.with { $0.rollouts = [running] }
+            let outcome = await ada.muster("rollout", "roll-back", String(sent.statement.id.text.prefix(6)), "--yes")
+            #expect(outcome.status == 0, "\(outcome.all)")
+            let back = try #require(workshop.service.with { $0.statements.last })
+            #expect(back.statement.type == .rollBack)
+            #expect(back.statement.body.packageChange?.version == "1.0")
+            #expect(back.statement.body.packageChange?.nodes == [.tag(try #require(Tag("web")))])
+        }
+    }
+
+    @Test("an approver signs the statement shown, and refuses files that are not the signed ones")
+    func approve() async throws {
+        try await fleet { workshop, ada in
+            await ada.muster("rollout", "start", "hello", "--yes")
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let waiting = try record(sent, "waiting-for-approval", revision: 1, done: 0, nodeState: "waiting")
+            workshop.service.with { $0.rollouts = [waiting] }
+            let approved = await ada.muster("rollout", "approve", sent.statement.id.text, "--yes")
+            #expect(approved.status == 0, "\(approved.all)")
+            let blob = try #require(workshop.service.with { $0.approvals.last })
+            #expect(
+                try SSHSignature(blob: blob).verify(message: sent.signedBytes, namespace: "upgrade@muster") == .valid
+            )
+
+            let honest = try #require(sent.statement.body.packageChange)
+            let evil = UpgradeBody(
+                package: "hello",
+                version: "1.1",
+                targets: [
+                    UpgradeBody.Target(
+                        path: honest.targets[0].path,
+                        length: 5,
+                        sha256: [UInt8](repeating: 6, count: 32)
+                    )
+                ],
+                nodes: [.every],
+                strategy: honest.strategy
+            )
+            let forged = SignedStatement(
+                Statement(
+                    fleet: sent.statement.fleet,
+                    id: sent.statement.id,
+                    requester: sent.statement.requester,
+                    issued: sent.statement.issued,
+                    expires: sent.statement.expires,
+                    body: .upgrade(evil)
+                )
+            )
+            let offered = try record(forged, "waiting-for-approval", revision: 2, done: 0, nodeState: "waiting")
+            workshop.service.with { $0.rollouts = [offered] }
+            let refused = await ada.muster("rollout", "approve", sent.statement.id.text, "--yes")
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains("is not the file that the release managers signed"))
+            #expect(workshop.service.with { $0.approvals.count } == 1)
+        }
+    }
+
+    @Test("a watch in a pipe prints what changes and ends with 0 when complete")
+    func watchComplete() async throws {
+        try await fleet { workshop, ada in
+            await ada.muster("rollout", "start", "hello", "--yes")
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let records = [
+                try record(sent, "running", revision: 1, done: 0, nodeState: "downloading"),
+                try record(sent, "running", revision: 2, done: 0, nodeState: "installing"),
+                try record(sent, "complete", revision: 3, done: 1, nodeState: "confirmed"),
+            ]
+            workshop.service.with { $0.rollouts = records }
+            let outcome = await ada.muster("rollout", "watch", sent.statement.id.text)
+            #expect(outcome.status == 0, "\(outcome.all)")
+            #expect(
+                outcome.output == """
+                    hello 1.1, 1 stages
+                    stage 1 of 1 open, 0 of 1 confirmed, 1 at work
+                    node web downloading (1.0)
+                    rollout running
+                    node web installing (1.0)
+                    stage 1 of 1 complete, 1 of 1 confirmed
+                    node web confirmed (1.1)
+                    rollout complete
+
+                    """
+            )
+        }
+    }
+
+    @Test("a watch ends with 1 when the rollout is halted, and says why")
+    func watchHalted() async throws {
+        try await fleet { workshop, ada in
+            await ada.muster("rollout", "start", "hello", "--yes")
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let halted = try record(
+                sent,
+                "halted",
+                revision: 1,
+                done: 0,
+                nodeState: "rolled-back",
+                reason: "1 node failed, 0 are allowed"
+            )
+            workshop.service.with { $0.rollouts = [halted] }
+            let outcome = await ada.muster("rollout", "watch", sent.statement.id.text)
+            #expect(outcome.status == 1)
+            #expect(outcome.output.contains("rollout halted: 1 node failed, 0 are allowed"))
+            let json = await ada.muster("rollout", "watch", "--json", sent.statement.id.text)
+            #expect(json.status == 1)
+            #expect(try JSONValue.parse(Array(json.output.utf8.dropLast()), limit: 100_000)["state"] == "halted")
+        }
+    }
+
+    @Test("nodes at a glance: quiet about updates, loud about security, filtered and sorted")
+    func nodeList() async throws {
+        try await fleet { _, ada in
+            let list = await ada.muster("node", "list")
+            #expect(
+                list.output
+                    == """
+                    NAME  TAGS        ADDRESS     AGENT  PACKAGES                   SEEN      STATE
+                    db                100.64.0.1  0.1    hello 1.0 + security 1.1   30 s ago  online
+                    web   web,canary  100.64.0.1  0.1    hello 1.0 +                30 s ago  online
+
+                    """.replacing("   30", with: "  30").replacing("                30", with: "               30")
+                    .replacing("PACKAGES                   SEEN", with: "PACKAGES                  SEEN"),
+                "\(list.output)"
+            )
+            #expect(await ada.muster("node", "list", "--tag", "web").output.contains("db") == false)
+            #expect(await ada.muster("node", "list", "--state", "offline").output.isEmpty)
+            let json = await ada.muster("node", "list", "--json", "--outdated")
+            let items = try JSONFields(JSONValue.parse(Array(json.output.utf8), limit: 100_000)).objects(
+                "items",
+                limit: 9
+            )
+            #expect(items.count == 2)
+        }
+    }
+
+    @Test("tags change by a signed statement that names the node's id")
+    func tag() async throws {
+        try await fleet { workshop, ada in
+            let outcome = await ada.muster("node", "tag", "db", "--set", "web", "canary")
+            #expect(outcome.status == 0, "\(outcome.all)")
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            guard case .tagNode(let body) = sent.statement.body else { return #expect(Bool(false)) }
+            #expect(body.node.text == "db")
+            #expect(body.tags.map(\.text) == ["web", "canary"])
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import ByteCoding
+import MusterAPI
+import Testing
+
+@testable import MusterCommands
+
+/// The rules of what is written where, and how.
+@Suite
+struct TerminalTests {
+    @Test("control characters of others never reach the terminal")
+    func harmless() {
+        #expect(StyledText("a\u{1B}[31mb\u{7}\u{202E}c\n").plain == "a?[31mb??c?")
+    }
+
+    @Test("colours only where they are shown")
+    func colours() {
+        let text = StyledText("bad", .loud) + " plain"
+        #expect(text.rendered(colors: false) == "bad plain")
+        #expect(text.rendered(colors: true) == "\u{1B}[1;31mbad\u{1B}[0m plain")
+    }
+
+    @Test("a line of a picture is cut where the screen ends")
+    func truncated() {
+        #expect((StyledText("abc") + StyledText("defgh", .bold)).truncated(to: 5).plain == "abcd…")
+        #expect(StyledText("abc").truncated(to: 3).plain == "abc")
+    }
+
+    @Test(
+        "the command line that makes no sense ends with 2 and one line that says what to do",
+        arguments: [
+            (["node", "lst"], "muster: unexpected argument 'lst'\n"),
+            (["node", "list", "--sort", "size"], "muster: the value 'size' is invalid for '--sort <sort>'"),
+            (["rollout", "start", "x", "--stages", "0"], "muster: the value '0' is invalid for '--stages <list>'"),
+            (["enroll", "token", "--uses", "0"], "muster: --uses is not within 1 to 100000\n"),
+            (["release", "add"], "muster: missing expected argument"),
+        ]
+    )
+    func usage(_ arguments: [String], _ expected: String) async throws {
+        try await Workshop.run { workshop in
+            let outcome = await (try await workshop.person("ada")).muster(arguments)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.hasPrefix(expected), "\(outcome.errors)")
+            #expect(outcome.output.isEmpty)
+        }
+    }
+
+    @Test("help goes to standard output and ends with 0")
+    func help() async throws {
+        try await Workshop.run { workshop in
+            let ada = try await workshop.person("ada")
+            let outcome = await ada.muster("verify", "--help")
+            #expect(outcome.status == 0)
+            #expect(
+                outcome.output.contains("exit status: 0 the file is trusted; 1 it is not; 2 it could not be found out")
+            )
+            #expect(outcome.errors.isEmpty)
+            #expect(await ada.muster("release", "list").errors.hasPrefix("muster: no fleet is configured in "))
+        }
+    }
+
+    @Test("a rollout's picture has a bar for each stage and names who is in trouble")
+    func picture() {
+        let stage = RolloutRecord.Stage(
+            size: 4,
+            done: 2,
+            inFlight: 1,
+            failed: 1,
+            skipped: 0,
+            state: "baking",
+            bakesUntil: FakeService.time.adding(seconds: 240)
+        )
+        let line = RolloutDisplay(now: FakeService.time, columns: 200).line(stage, 0).plain
+        #expect(
+            line == "  stage 1 [############!!!!!!......] 2 of 4 confirmed, 1 at work, 1 failed baking, 4 min left"
+        )
+    }
+
+    @Test("words of a command line are parted as a shell would")
+    func words() throws {
+        #expect(try HealthCheckArguments.words(#"/bin/test -e "/a b" 'c d'e"#) == ["/bin/test", "-e", "/a b", "c de"])
+        #expect(throws: CommandFailure.self) { try HealthCheckArguments.words("'open") }
+    }
+}
