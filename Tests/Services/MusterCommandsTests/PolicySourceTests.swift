@@ -61,12 +61,12 @@ struct PolicySourceTests {
         arguments: [
             (
                 "  - {name: all, allow: [upgrad], who: [ada], nodes: ['*']}\n",
-                "p.yaml:7:23: rules[0].allow[0]: 'upgrad'"
+                "p.yaml:7:25: rules[0].allow[0]: 'upgrad'"
             ),
-            ("  - {name: all, allow: [upgrade], who: [bob], nodes: ['*']}\n", "p.yaml:7:38: rules[0].who[0]: 'bob'"),
-            ("  - {name: all, allow: [upgrade], who: [ada], nodes: [web]}\n", "p.yaml:7:53: rules[0].nodes[0]: is not"),
-            ("  - {name: all, allow: [upgrade], whom: [ada], nodes: ['*']}\n", "p.yaml:7:33: rules[0].whom: 'whom'"),
-            ("  - {name: all, allow: [upgrade], who: [ada]}\n", "p.yaml:7:4: rules[0].nodes: is missing"),
+            ("  - {name: all, allow: [upgrade], who: [bob], nodes: ['*']}\n", "p.yaml:7:41: rules[0].who[0]: 'bob'"),
+            ("  - {name: all, allow: [upgrade], who: [ada], nodes: [web]}\n", "p.yaml:7:55: rules[0].nodes[0]: is not"),
+            ("  - {name: all, allow: [upgrade], whom: [ada], nodes: ['*']}\n", "p.yaml:7:35: rules[0].whom: 'whom'"),
+            ("  - {name: all, allow: [upgrade], who: [ada]}\n", "p.yaml:7:5: rules[0].nodes: is missing"),
             ("  - {name: all, name: b}\n", "p.yaml:7:"),
             ("  - name: [\n", "p.yaml:8:1:"),
             ("  - name: &a [*a]\n", "p.yaml:"),

@@ -25,6 +25,8 @@ struct ReleasePublish: ContextCommand {
             let metadata = try StagedMetadata.read(staged, role: "releases", fleet: service.fleet.fleet)
             let change = MetadataChange(role: "releases", from: view.releases, to: try metadata.targets())
             for line in change.lines { context.terminal.line(line) }
+            let publication = Publication(role: "releases", service: service, context: context)
+            try publication.requireComplete(metadata, try SigningView.stored(role: "releases", context))
             let kept = StagedFiles(context.folder)
             let files = try change.added.map { target in
                 guard let path = try kept.find(target, candidates: packages) else {
@@ -34,7 +36,6 @@ struct ReleasePublish: ContextCommand {
                 }
                 return Publication.File(target: target, path: path)
             }
-            let publication = Publication(role: "releases", service: service, context: context)
             try await publication.publish(metadata, files: files, allowLoss: allowLoss)
             kept.forget(change.added)
             if Directory.parent(of: staged) == context.folder.staged { try AtomicFile.remove(staged) }

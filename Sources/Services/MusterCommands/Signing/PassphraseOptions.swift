@@ -40,7 +40,8 @@ struct PassphraseOptions: ParsableArguments {
     private func given() throws -> Passphrase? {
         if let passphraseFd { return try Passphrase.read(descriptor: passphraseFd) }
         guard let passphraseFile else { return nil }
-        return try Passphrase.read(descriptor: OpenFile(passphraseFile, flags: O_RDONLY).descriptor)
+        let file = try OpenFile(passphraseFile, flags: O_RDONLY)
+        return try withExtendedLifetime(file) { try Passphrase.read(descriptor: file.descriptor) }
     }
 
     private func requireTerminal(_ terminal: Terminal) throws {

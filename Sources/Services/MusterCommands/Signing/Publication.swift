@@ -53,12 +53,7 @@ struct Publication: Sendable {
     func publish(_ staged: StagedMetadata, files: [File], allowLoss: Bool = false) async throws {
         let view = try SigningView.stored(role: role, context)
         let targets = try staged.targets()
-        let count = view.signatures(of: staged.envelope)
-        guard view.isComplete(staged.envelope) else {
-            throw CommandFailure.refused(
-                "signed by \(count) keys of '\(role)', \(view.threshold) are needed: nothing was sent"
-            )
-        }
+        try requireComplete(staged, view)
         let change = MetadataChange(role: role, from: view.current, to: targets)
         try change.check(allowLoss: allowLoss)
         if let from = view.current?.version, targets.version != from + 1 {
@@ -76,6 +71,15 @@ struct Publication: Sendable {
         }
         _ = try await TrustedView.refresh(context, service.client)
         context.terminal.line("published \(role) version \(targets.version)")
+    }
+
+    /// Refuses metadata that the repository would refuse too.
+    func requireComplete(_ staged: StagedMetadata, _ view: SigningView) throws {
+        guard !view.isComplete(staged.envelope) else { return }
+        throw CommandFailure.refused(
+            "signed by \(view.signatures(of: staged.envelope)) of the \(view.threshold) keys of '\(role)' that are needed: "
+                + "nothing was sent"
+        )
     }
 
     private func upload(_ file: File) async throws {
