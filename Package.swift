@@ -288,6 +288,7 @@ let testTargets: [Target] = [
         "TUFClient",
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem", "tuf-client"]
     ),
+    tests(
         "MusterCommands",
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",

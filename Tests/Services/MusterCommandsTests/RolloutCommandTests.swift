@@ -249,15 +249,12 @@ struct RolloutCommandTests {
         try await fleet { _, ada in
             let list = await ada.muster("node", "list")
             #expect(
-                list.output
-                    == """
-                    NAME  TAGS        ADDRESS     AGENT  PACKAGES                   SEEN      STATE
-                    db                100.64.0.1  0.1    hello 1.0 + security 1.1   30 s ago  online
-                    web   web,canary  100.64.0.1  0.1    hello 1.0 +                30 s ago  online
+                list.output == """
+                    NAME  TAGS        ADDRESS     AGENT  PACKAGES                  SEEN      STATE
+                    db                100.64.0.1  0.1    hello 1.0 + security 1.1  30 s ago  online
+                    web   web,canary  100.64.0.1  0.1    hello 1.0 +               30 s ago  online
 
-                    """.replacing("   30", with: "  30").replacing("                30", with: "               30")
-                    .replacing("PACKAGES                   SEEN", with: "PACKAGES                  SEEN"),
-                "\(list.output)"
+                    """
             )
             #expect(await ada.muster("node", "list", "--tag", "web").output.contains("db") == false)
             #expect(await ada.muster("node", "list", "--state", "offline").output.isEmpty)
