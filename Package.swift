@@ -281,6 +281,15 @@ let testTargets: [Target] = [
         path: "Tests/Support/MusterTestSupport",
         swiftSettings: settings
     ),
+    .testTarget(
+        name: "HostileServiceTests",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",
+            "MusterTestSupport", "muster-agent",
+        ],
+        path: "Tests/Integration/HostileServiceTests",
+        swiftSettings: settings
+    ),
     tests("ByteCoding"),
     tests("CanonicalJSON"),
     tests("TUF", uses: ["ByteCoding", "CanonicalJSON"]),

@@ -46,6 +46,9 @@ public struct FleetSimulator: Sendable {
     /// Version of the timestamp.
     public var timestampVersion: Int64 = 1
 
+    /// Top-level targets metadata to publish as they are, for a thief who cannot sign others.
+    public var keptTargets: [UInt8]?
+
     /// The policy document, a target file.
     public var policyDocument: JSONValue
     /// Package files by target path.
@@ -86,7 +89,8 @@ public struct FleetSimulator: Sendable {
     /// Signs everything at its present version and puts it among `files`.
     public mutating func publish() throws {
         try put(root(), "metadata/\(rootVersion).root.json")
-        let targets = try put(try topLevelTargets(), "metadata/\(targetsVersion).targets.json")
+        let targets = try keptTargets ?? topLevelTargets().bytes
+        files["metadata/\(targetsVersion).targets.json"] = targets
         let releases = try put(try self.releases(), "metadata/\(releasesVersion).releases.json")
         let policy = try put(try self.policy(), "metadata/\(policyVersion).policy.json")
         for (path, bytes) in packages { files["targets/" + Self.hashed(path, bytes)] = bytes }
