@@ -110,7 +110,7 @@ extension Rollout {
         guard phase == .running, failures - forgiven > strategy.maxFailures else { return }
         let count = failures - forgiven
         let nodes = count == 1 ? "1 node" : "\(count) nodes"
-        halt(Self.clip("\(nodes) failed, \(strategy.maxFailures) allowed; the last is \(node.id): \(reason)"), by: nil)
+        halt(Self.clip("\(nodes) failed, \(strategy.maxFailures) allowed; the last: \(reason)"), by: nil)
     }
 
     private mutating func markSeen(_ index: Int) {

@@ -26,6 +26,7 @@ public struct Agent: Service {
 
     private let state: NodeState
     private let service: any FleetService
+    private let authority: any FleetAuthority
     private let queue: AssignmentQueue
     private let runner: UpgradeRunner
     private let reporter: any Reporting
@@ -48,6 +49,7 @@ public struct Agent: Service {
     ) {
         self.state = state
         self.service = service
+        self.authority = authority
         self.runner = runner
         self.reporter = reporter
         self.pace = pace
@@ -88,6 +90,7 @@ public struct Agent: Service {
                 case .refused: _ = await reporter.report(within: limits.reportSeconds)
                 case .unavailable(let reason): return reason
                 case .empty:
+                    await authority.keepFresh()
                     let sequence = await state.memory.sequence
                     guard let envelope = try await service.manifest(after: sequence, wait: limits.wait) else {
                         return nil

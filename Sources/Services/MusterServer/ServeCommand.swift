@@ -98,7 +98,8 @@ struct ServeCommand: AsyncParsableCommand {
     private func passphrase() throws -> Passphrase? {
         if let passphraseDescriptor { return try Passphrase.read(descriptor: passphraseDescriptor) }
         guard let passphraseFile else { return nil }
-        return try Passphrase.read(descriptor: OpenFile(passphraseFile).descriptor)
+        let file = try OpenFile(passphraseFile)
+        return try withExtendedLifetime(file) { try Passphrase.read(descriptor: file.descriptor) }
     }
 
     private static func complain(_ line: String) {

@@ -14,6 +14,14 @@ public protocol FleetAuthority: Sendable {
 
     /// The trusted release of this version of a package for this node's architecture.
     func release(of package: String, version: String) async -> ReleaseSearch
+
+    /// Looks at the repository where that was not done for a while, so that reports are right without any manifest.
+    func keepFresh() async
+}
+
+extension FleetAuthority {
+    /// Nothing to keep fresh.
+    public func keepFresh() async {}
 }
 
 /// What is thought of a manifest.

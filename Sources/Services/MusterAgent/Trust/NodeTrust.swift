@@ -10,6 +10,8 @@ import TUFTrust
 public actor NodeTrust: FleetAuthority {
     /// How old trust may be for an assignment that follows its manifest at once, in milliseconds.
     private static let freshness: Int64 = 5000
+    /// How old trust may become while there is nothing to do, in milliseconds.
+    private static let idleFreshness: Int64 = 900_000
 
     private let source: FleetTrustSource
     private let fleet: FleetID
@@ -104,6 +106,16 @@ public actor NodeTrust: FleetAuthority {
             return .found(InstalledRelease(target: target, version: version, counter: fitting.release.counter))
         } catch {
             return .unavailable(error.message)
+        }
+    }
+
+    /// Looks at the repository at the start and every quarter of an hour.
+    public func keepFresh() async {
+        if trust != nil, clock.monotonic() - established < Self.idleFreshness { return }
+        do throws(TrustProblem) {
+            _ = try await refresh()
+        } catch {
+            logger.debug("trust is not fresh", metadata: ["reason": "\(error)"])
         }
     }
 
