@@ -11,9 +11,10 @@ public struct UTCTime: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.milliseconds = milliseconds
     }
 
-    /// The moment so many seconds after 1970 began.
+    /// The moment so many seconds after 1970 began; what no time can hold is the last or first moment.
     public init(seconds: Int64) {
-        self.milliseconds = seconds * 1000
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        self.milliseconds = overflow ? (seconds < 0 ? .min : .max) : product
     }
 
     /// Parses `YYYY-MM-DDTHH:MM:SSZ`: exactly 20 characters, a date that exists, no leap second, years 1970 to 9999.
@@ -41,7 +42,7 @@ public struct UTCTime: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// Whole seconds since 1970, rounded down.
     public var seconds: Int64 {
-        milliseconds >= 0 ? milliseconds / 1000 : -((-milliseconds + 999) / 1000)
+        milliseconds >= 0 ? milliseconds / 1000 : (milliseconds + 1) / 1000 - 1
     }
 
     /// The same moment with its milliseconds cut off, as signed documents carry it.
@@ -63,12 +64,13 @@ public struct UTCTime: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// The moment `seconds` later (earlier if negative).
     public func adding(seconds: Int64) -> UTCTime {
-        UTCTime(milliseconds: milliseconds + seconds * 1000)
+        adding(milliseconds: UTCTime(seconds: seconds).milliseconds)
     }
 
-    /// The moment `milliseconds` later (earlier if negative).
+    /// The moment `milliseconds` later (earlier if negative); never beyond the last or first moment.
     public func adding(milliseconds: Int64) -> UTCTime {
-        UTCTime(milliseconds: self.milliseconds + milliseconds)
+        let (sum, overflow) = self.milliseconds.addingReportingOverflow(milliseconds)
+        return UTCTime(milliseconds: overflow ? (milliseconds < 0 ? .min : .max) : sum)
     }
 
     /// The order of moments.

@@ -176,6 +176,25 @@ import Testing
         #expect(try fixture.isCurrent("snapshot") == false)
     }
 
+    @Test(
+        "a snapshot or targets that is not there: what came before it is stored, what was there stays",
+        arguments: ["snapshot", "targets"]
+    )
+    func missing(role: String) async throws {
+        let fixture = try ClientFixture()
+        _ = try await fixture.client.refresh(at: day)
+        let before = try fixture.folder.read(role + ".json")
+        try fixture.server.change {
+            try $0.publish("targets", "snapshot", "timestamp")
+            $0.files["metadata/2.\(role).json"] = nil
+        }
+        _ = fixture.server.requests()
+        await #expect(throws: TUFClientError.self) { try await fixture.client.refresh(at: day) }
+        #expect(fixture.server.requests().last == "metadata/2.\(role).json")
+        #expect(try fixture.isCurrent("timestamp"))
+        #expect(try fixture.folder.read(role + ".json") == before)
+    }
+
     @Test("a repository without a timestamp is an error that says so")
     func missing() async throws {
         let fixture = try ClientFixture()

@@ -60,6 +60,18 @@ import Testing
         #expect(throws: TUFTrustError.of(.mixAndMatch)) { try TrustingClient.refreshed(repository) }
     }
 
+    @Test("a snapshot that the timestamp key signed too is no timestamp")
+    func wrongType() throws {
+        var repository = try RepositorySimulator()
+        repository.meta = ["snapshot": MetaFile(version: 1)]
+        repository.signers["snapshot"] = [TestKey("snapshot"), TestKey("timestamp")]
+        try repository.publish("snapshot")
+        var client = try TrustingClient(repository)
+        #expect(throws: TUFTrustError.of(.wrongType)) {
+            try client.trusted.updateTimestamp(repository.current("snapshot"))
+        }
+    }
+
     @Test("a role that the snapshot does not know is refused")
     func unknownRole() throws {
         var repository = try RepositorySimulator()

@@ -77,6 +77,17 @@ import Testing
         }
     }
 
+    @Test("time arithmetic stops at the ends of time instead of trapping")
+    func saturation() {
+        #expect(UTCTime(seconds: .max).milliseconds == .max)
+        #expect(UTCTime(seconds: .min).milliseconds == .min)
+        #expect(UTCTime(milliseconds: .max).adding(seconds: 1).milliseconds == .max)
+        #expect(UTCTime(milliseconds: .min).adding(milliseconds: -1).milliseconds == .min)
+        #expect(UTCTime(milliseconds: -1).seconds == -1)
+        #expect(UTCTime(milliseconds: -1000).seconds == -1)
+        #expect(UTCTime(milliseconds: .min).seconds < 0)
+    }
+
     @Test("a reader never goes past the end, and refuses what is left over")
     func reader() throws {
         var writer = ByteWriter()
