@@ -41,14 +41,12 @@ import Testing
 
     @Test("slow retrieval is given up")
     func slow() async throws {
-        let start = ContinuousClock.now
         await #expect(throws: TUFClientError.self) {
             try await fetch(
                 .init(200, .slow([UInt8](repeating: 1, count: 900), piece: 1, pause: .milliseconds(50))),
                 grace: 1
             )
         }
-        #expect(ContinuousClock.now - start < .seconds(40))
     }
 
     @Test("errors, redirects and cut-off answers are errors, not files", arguments: [500, 503, 301, 302, 307, 204])
