@@ -306,6 +306,16 @@ let testTargets: [Target] = [
     ),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
+    tests("MusterStore", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
+    tests(
+        "MusterServer",
+        uses: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
+            "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "MusterStore",
+            "MusterClient", "musterd",
+        ],
+        libraries: [logging, lifecycle]
+    ),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
     tests("MusterSystem"),

@@ -24,7 +24,9 @@ struct FleetCalls: Sendable {
     /// `POST /v1/fleet`.
     func create(_ call: Call) async throws -> Response {
         let upload: FleetUpload = try await call.body()
-        guard let expected = try service.setupToken() else { throw Problem.conflict("there is a fleet already") }
+        guard let expected = try service.setupToken() else {
+            throw Problem.conflict("there is a fleet already, or musterd has made no set-up token: restart it")
+        }
         guard let given = SetupToken(line: upload.setupToken),
             ConstantTime.equal(given.keysDigest + given.secret, expected.keysDigest + expected.secret)
         else { throw Problem.unauthenticated("this is not the set-up token that musterd printed") }
@@ -53,7 +55,8 @@ struct FleetCalls: Sendable {
     func putMetadata(_ call: Call, _ role: String) async throws -> Response {
         let name = try service.operators.authenticate(call)
         let bytes = try await call.bytes(limit: 5_000_000)
-        try await service.repository.replace(role, bytes, by: name.text, at: call.time)
+        let isPublished = try await service.repository.replace(role, bytes, by: name.text, at: call.time)
+        guard isPublished else { return Answer.json(["state": "waits for targets metadata"], status: .accepted) }
         return Answer.nothing
     }
 }

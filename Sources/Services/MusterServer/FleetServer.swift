@@ -34,11 +34,11 @@ final class FleetServer: Sendable {
         }
         self.onListening = onListening
         service = try await FleetService(options, log: log)
+        try await service.start()
     }
 
     /// Serves until it is told to stop, by a signal or by graceful shutdown of the group it runs in.
     func run(signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
-        try await service.start()
         let routes = Routes(service)
         let scheme = service.options.tls == nil ? "http" : "https"
         var services: [any Service] = [Upkeep(service: service)]
@@ -56,9 +56,13 @@ final class FleetServer: Sendable {
             logger: service.log
         )
         configuration.maximumGracefulShutdownDuration = .milliseconds(1500)
-        defer { ServiceNotification.stopping() }
-        try await ServiceGroup(configuration: configuration).run()
-        try service.store.close()
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch {
+            try await service.end()
+            throw error
+        }
+        try await service.end()
     }
 
     private func noteListening(_ url: String) {

@@ -71,10 +71,16 @@ final class FleetService: Sendable {
         try await rollouts.start(at: time)
     }
 
+    /// A set-up token where there is neither a fleet nor a token yet: printed once.
+    func makeSetupToken() throws -> SetupToken? {
+        guard repository.current == nil, try setupToken() == nil else { return nil }
+        return try state.makeSetupToken(keysDigest: keys.digest)
+    }
+
     /// The set-up token, while there is no fleet.
     func setupToken() throws -> SetupToken? {
         guard repository.current == nil else { return nil }
-        return try state.readOrMakeSetupToken(keysDigest: keys.digest)
+        return try state.setupToken(keysDigest: keys.digest)
     }
 
     /// A node joined.
@@ -85,6 +91,13 @@ final class FleetService: Sendable {
         } catch {
             log.error("node \(node.id) joined, but a rollout could not take it in: \(error)")
         }
+    }
+
+    /// Closes the register: nothing is served any more.
+    func end() async throws {
+        ServiceNotification.stopping()
+        await rollouts.onAssignmentChange { _ in }
+        try store.close()
     }
 
     /// Wakes everybody who waits: the service ends.

@@ -46,7 +46,8 @@ struct HTTPServer {
             logger: log,
             responder: { request, writer, channel in
                 let call = Call(request: request, channel: channel, time: routes.service.options.clock())
-                let response = await routes.answer(call)
+                var response = await routes.answer(call)
+                response.headers[.date] = DateHeader.shared.text(call.time)
                 if response.headers[.connection] == "close" {
                     channel.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
                 }

@@ -1,5 +1,191 @@
-/// The description of the API that is served at `/openapi.yaml`.
+/// The description of the API that is served at `/openapi.yaml`; `OpenAPITests` holds the routes to it.
 enum OpenAPI {
     /// OpenAPI 3.1.
-    static let document = "openapi: 3.1.0\n"
+    static let document = """
+        openapi: 3.1.0
+        info:
+          title: muster fleet service
+          version: 0.1.0
+          description: >
+            Members may be added to any body and are ignored by readers that do not know them. Errors are problem documents
+            of RFC 9457 whose type is urn:muster:problem:CODE. Bodies over their limit get 413, malformed ones 400.
+        components:
+          securitySchemes:
+            node: {type: http, scheme: bearer, description: session of a node, bound to its address, at most one hour}
+            operator: {type: http, scheme: bearer, description: session of an operator, at most one hour}
+          responses:
+            problem:
+              description: why the request was refused
+              content:
+                application/problem+json:
+                  schema:
+                    type: object
+                    required: [type, title, status, detail]
+                    properties:
+                      type: {type: string}
+                      title: {type: string}
+                      status: {type: integer}
+                      detail: {type: string}
+            body: {description: the answer, content: {application/json: {schema: {type: object}}}}
+            empty: {description: done}
+          parameters:
+            id: {name: id, in: path, required: true, schema: {type: string}}
+            role: {name: role, in: path, required: true, schema: {enum: [root, targets, releases, policy]}}
+            sha256: {name: sha256, in: path, required: true, schema: {type: string, pattern: '^[0-9a-f]{64}$'}}
+            file: {name: file, in: path, required: true, schema: {type: string}}
+            after: {name: after, in: query, schema: {type: integer, minimum: 0}}
+            wait: {name: wait, in: query, schema: {type: integer, minimum: 0, maximum: 60}, description: seconds to wait for news}
+        paths:
+          /healthz:
+            get: {summary: whether the service answers, responses: {'200': {description: ok}}}
+          /openapi.yaml:
+            get: {summary: this document, responses: {'200': {description: OpenAPI 3.1}}}
+          /v1/service:
+            get: {summary: version, fleet and public keys of the service, responses: {'200': {$ref: '#/components/responses/body'}}}
+          /v1/fleet:
+            post:
+              summary: make the fleet of offline-signed metadata, once, with the set-up token
+              responses: {'201': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/enroll:
+            post:
+              summary: join with a token's secret, or wait for approval; ask again with the same key
+              responses:
+                '200': {description: had joined already}
+                '201': {description: joined}
+                '202': {description: waits for approval}
+                default: {$ref: '#/components/responses/problem'}
+          /v1/enroll/statement:
+            get:
+              summary: the enroll statement behind a token
+              parameters: [{name: secret_sha256, in: query, required: true, schema: {type: string}}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/challenge:
+            post:
+              summary: 32 bytes for the node key to sign within a minute
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/session:
+            post:
+              summary: a signed challenge for a session token
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/report:
+            post:
+              summary: what the node says of itself; answered once it is on disk
+              security: [{node: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/manifest:
+            get:
+              summary: the update manifest after sequence `after`, signed, in the TUF envelope
+              security: [{node: []}]
+              parameters: [{$ref: '#/components/parameters/after'}, {$ref: '#/components/parameters/wait'}]
+              responses:
+                '200': {$ref: '#/components/responses/body'}
+                '204': {description: nothing new}
+                default: {$ref: '#/components/responses/problem'}
+          /v1/operator/challenge:
+            post:
+              summary: 32 bytes for an operator's SSH key to sign within a minute
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/operator/session:
+            post:
+              summary: a challenge signed in namespace login@muster for a session token
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes:
+            get:
+              summary: every node
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes/{id}:
+            get:
+              summary: one node, by id or name
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/enrollments:
+            get:
+              summary: nodes that wait for approval
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/statements:
+            post:
+              summary: a signed statement (enroll, tag-node, upgrade, roll-back), which is done or waits for approvals
+              security: [{operator: []}]
+              responses: {'201': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts:
+            get:
+              summary: every rollout, the newest first, without nodes
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts/{id}:
+            get:
+              summary: one rollout with its nodes; waits for a revision above `after`
+              security: [{operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+                - {$ref: '#/components/parameters/after'}
+                - {$ref: '#/components/parameters/wait'}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts/{id}/approve:
+            post:
+              summary: one more signature of the rollout's statement
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts/{id}/halt:
+            post:
+              summary: assign no more nodes until somebody resumes
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts/{id}/resume:
+            post:
+              summary: go on after a halt; the failures so far are forgiven
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/rollouts/{id}/cancel:
+            post:
+              summary: end it for good
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/repository/files/{sha256}:
+            put:
+              summary: a target file, with its Content-Length
+              security: [{operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/sha256'}
+                - {name: path, in: query, required: true, schema: {type: string}, description: releases/NAME or policy/NAME}
+              responses: {'204': {$ref: '#/components/responses/empty'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/repository/metadata/{role}:
+            post:
+              summary: the next version of offline-signed metadata, byte for byte
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/role'}]
+              responses:
+                '202': {description: a root that waits for targets metadata that fits it}
+                '204': {$ref: '#/components/responses/empty'}
+                default: {$ref: '#/components/responses/problem'}
+          /v1/events:
+            get:
+              summary: what happened after event `after`, oldest first, at most 1000
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/after'}, {$ref: '#/components/parameters/wait'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /tuf/metadata/{file}:
+            get:
+              summary: metadata of the TUF repository, with consistent snapshots
+              parameters: [{$ref: '#/components/parameters/file'}]
+              responses: {'200': {description: metadata}, '304': {description: unchanged}, default: {$ref: '#/components/responses/problem'}}
+          /tuf/targets/releases/{file}:
+            get:
+              summary: a target file, named SHA256.NAME; one byte range may be asked for
+              parameters: [{$ref: '#/components/parameters/file'}]
+              responses:
+                '200': {description: the file}
+                '206': {description: a part of it}
+                '304': {description: unchanged}
+                '416': {description: no such part}
+                default: {$ref: '#/components/responses/problem'}
+
+        """
 }

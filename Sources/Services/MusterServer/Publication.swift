@@ -23,6 +23,12 @@ struct Publication: Sendable {
     /// Why something is not trusted at the moment, in words.
     let troubles: [String]
 
+    /// When something that is trusted stops being so; nil while nothing is.
+    var validUntil: UTCTime? {
+        let targets = [trusted.targets, trusted.delegatedTargets("policy"), trusted.delegatedTargets("releases")]
+        return ([trusted.root.expires] + targets.compactMap { $0?.expires }).filter { $0 > trusted.time }.min()
+    }
+
     /// The version of the timestamp.
     var timestampVersion: Int64 { trusted.timestamp?.version ?? 0 }
 

@@ -145,7 +145,10 @@ actor Repository {
     // MARK: - New metadata
 
     /// Publishes the next version of a role's metadata; `actor` is the operator who brought it.
-    func replace(_ role: String, _ bytes: [UInt8], by actor: String, at time: UTCTime) async throws {
+    ///
+    /// A root under which the present targets metadata does not verify waits for the targets metadata that fits it; false
+    /// says that it waits.
+    func replace(_ role: String, _ bytes: [UInt8], by actor: String, at time: UTCTime) async throws -> Bool {
         try await turnstile.pass {
             let old = try publication()
             guard let present = old.metadata[role], ["root", "targets", "releases", "policy"].contains(role) else {
@@ -156,33 +159,58 @@ actor Repository {
             guard version == expected else {
                 throw Problem.conflict("\(role): version \(version) where \(expected) is the next one")
             }
+            if role == "root" { try checkNextRoot(bytes, after: present, at: time) }
             var metadata = old.metadata
             metadata[role] = bytes
-            if role == "root" {
-                try checkRoot(bytes)
-                var trusted = try TrustedMetadata(trustedRoot: present, time: time)
-                do {
-                    try trusted.updateRoot(bytes)
-                    try trusted.checkRootExpiry()
-                } catch {
-                    throw Problem.notVerified("\(error)")
+            let event: Event = ("metadata-published", actor, ["role": .string(role), "version": .integer(version)])
+            do {
+                try await publish(metadata, after: old, added: [role: version], event: event, at: time)
+            } catch let problem as Problem where problem.status == 422 {
+                if role == "root" {
+                    try await store.write { try $0.set(Self.stagedRoot, bytes) }
+                    return false
                 }
+                guard role == "targets", let root = try await store.read({ try $0.setting(Self.stagedRoot) }),
+                    try self.version(root, "root") == self.version(old.metadata["root"] ?? [], "root") + 1
+                else { throw problem }
+                metadata["root"] = root
+                let added = ["root": try self.version(root, "root"), "targets": version]
+                try await publish(metadata, after: old, added: added, event: event, at: time)
             }
-            try await publish(
-                metadata,
-                after: old,
-                added: [role: version],
-                event: ("metadata-published", actor, ["role": .string(role), "version": .integer(version)]),
-                at: time
-            )
+            return true
         }
     }
 
-    /// Signs snapshot and timestamp anew where half of their life is over, or `force`.
+    private static let stagedRoot = "staged-root"
+
+    private func checkNextRoot(_ bytes: [UInt8], after present: [UInt8], at time: UTCTime) throws {
+        try checkRoot(bytes)
+        var trusted = try TrustedMetadata(trustedRoot: present, time: time)
+        do {
+            try trusted.updateRoot(bytes)
+            try trusted.checkRootExpiry()
+        } catch {
+            throw Problem.notVerified("\(error)")
+        }
+    }
+
+    /// Signs snapshot and timestamp anew where half of their life is over, and stops trusting what has expired.
     func refresh(at time: UTCTime) async throws {
         try await turnstile.pass {
-            guard let old = current, try isRefreshDue(old, at: time) else { return }
-            try await publish(old.metadata, after: old, added: [:], event: nil, at: time)
+            guard let old = current else { return }
+            if try isRefreshDue(old, at: time) {
+                return try await publish(old.metadata, after: old, added: [:], event: nil, at: time)
+            }
+            guard let validUntil = old.validUntil, validUntil <= time else { return }
+            let publication = try verified(
+                fleet: old.fleet,
+                old.metadata,
+                try policyDocument(old.metadata),
+                at: time,
+                strictly: []
+            )
+            for trouble in publication.troubles { log.warning("no longer trusted: \(trouble)") }
+            published.withLock { $0 = publication }
         }
     }
 

@@ -68,6 +68,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         umask(0o077)
+        Self.raiseDescriptorLimit()
         var options = ServeOptions()
         options.stateDirectory = stateDirectory
         options.listen = listen
@@ -83,8 +84,7 @@ struct ServeCommand: AsyncParsableCommand {
             let server = try await FleetServer(options, log: log) { addresses in
                 for address in addresses { Self.say("musterd: listening on \(address)") }
             }
-            try await server.service.start()
-            if let token = try server.service.setupToken() {
+            if let token = try server.service.makeSetupToken() {
                 Self.say("musterd: there is no fleet yet; make one with: muster fleet init --service URL")
                 Self.say("musterd: set-up token: \(token.line)")
             }
@@ -100,6 +100,14 @@ struct ServeCommand: AsyncParsableCommand {
         guard let passphraseFile else { return nil }
         let file = try OpenFile(passphraseFile)
         return try withExtendedLifetime(file) { try Passphrase.read(descriptor: file.descriptor) }
+    }
+
+    /// Each connection is a descriptor.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(7), &limit)
     }
 
     private static func complain(_ line: String) {

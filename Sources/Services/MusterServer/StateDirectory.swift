@@ -28,7 +28,7 @@ struct StateDirectory: Sendable {
     var database: String { path + "/muster.db" }
     var keys: String { path + "/keys" }
     var address: String { path + "/address" }
-    private var setupToken: String { path + "/setup-token" }
+    private var setupTokenFile: String { path + "/setup-token" }
 
     /// Where a target file is, by its SHA-256 in hexadecimal digits.
     func file(_ sha256: String) -> String { path + "/files/" + sha256 }
@@ -36,23 +36,26 @@ struct StateDirectory: Sendable {
     /// Where a file is while it arrives.
     func upload(_ name: String) -> String { path + "/uploads/" + name }
 
-    /// The set-up token, which is made where it is missing.
-    func readOrMakeSetupToken(keysDigest: [UInt8]) throws -> SetupToken {
-        if let bytes = try BoundedFile.readIfPresent(setupToken, limit: 4096),
+    /// The set-up token; nil where there is none, or one for other keys.
+    func setupToken(keysDigest: [UInt8]) throws -> SetupToken? {
+        guard let bytes = try BoundedFile.readIfPresent(setupTokenFile, limit: 4096),
             let token = SetupToken(line: String(decoding: bytes, as: UTF8.self)), token.keysDigest == keysDigest
-        {
-            return token
-        }
+        else { return nil }
+        return token
+    }
+
+    /// Makes the set-up token.
+    func makeSetupToken(keysDigest: [UInt8]) throws -> SetupToken {
         guard let token = SetupToken(keysDigest: keysDigest, secret: RandomBytes.make(32)) else {
-            throw SystemError("make", setupToken, because: "the digest of the service keys has not 32 bytes")
+            throw SystemError("make", setupTokenFile, because: "the digest of the service keys has not 32 bytes")
         }
-        try AtomicFile.write(Array((token.line + "\n").utf8), to: setupToken)
+        try AtomicFile.write(Array((token.line + "\n").utf8), to: setupTokenFile)
         return token
     }
 
     /// Forgets the set-up token: there is a fleet.
     func removeSetupToken() throws {
-        try AtomicFile.remove(setupToken)
+        try AtomicFile.remove(setupTokenFile)
     }
 
     /// A secret of `count` random bytes that outlives restarts.
