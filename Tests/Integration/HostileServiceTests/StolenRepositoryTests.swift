@@ -134,7 +134,7 @@ extension HostileServiceTests {
         try await HostileScenario.run { scenario in
             await scenario.service.hijack { request in
                 request.path.hasSuffix("/timestamp.json")
-                    ? .init(200, .endless([UInt8](repeating: 0x20, count: 4096))) : nil
+                    ? .init(200, .endless([UInt8](repeating: 0x20, count: 262_144))) : nil
             }
             try await scenario.service.attack { fleet in try fleet.publishReleases() }
             try await scenario.assign(try await scenario.upgradeStatement())
@@ -147,7 +147,7 @@ extension HostileServiceTests {
         try await HostileScenario.run { scenario in
             await scenario.service.hijack { request in
                 request.path.contains("muster-probe_2.0")
-                    ? .init(200, .endless([UInt8](repeating: 0x41, count: 65536))) : nil
+                    ? .init(200, .endless([UInt8](repeating: 0x41, count: 262_144))) : nil
             }
             try await scenario.assign(try await scenario.upgradeStatement())
             try await scenario.expectFailure()
