@@ -288,6 +288,17 @@ let testTargets: [Target] = [
             "MusterTestSupport", "muster-agent",
         ],
         path: "Tests/Integration/HostileServiceTests",
+    .target(
+        name: "AgentTestSupport",
+            "ByteCoding", "CanonicalJSON", "TUF", "MusterModel", "MusterAPI", "MusterSystem", "MusterClient",
+            "TUFClient", "PackageInstaller", "MusterAgent", logging,
+        path: "Tests/Support/AgentTestSupport",
+        swiftSettings: settings
+    ),
+    .executableTarget(
+        name: "muster-agent-crashing",
+        dependencies: ["AgentTestSupport", "MusterAgent", "MusterClient"],
+        path: "Tests/Support/muster-agent-crashing",
         swiftSettings: settings
     ),
     tests("ByteCoding"),
@@ -319,6 +330,14 @@ let testTargets: [Target] = [
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
     tests("MusterSystem"),
+    tests(
+        "MusterAgent",
+        uses: [
+            "AgentTestSupport", "muster-agent-crashing", "ByteCoding", "CanonicalJSON", "SignatureVerification",
+            "MusterModel", "MusterAPI", "MusterSystem", "MusterClient", "PackageInstaller", "TUFClient",
+        ],
+        libraries: [logging]
+    ),
     tests("PackageInstaller", uses: ["DebianPackage", "MusterSystem"]),
     tests("SignatureVerification", uses: ["ByteCoding"], libraries: [crypto, cryptoExtras]),
     tests("OpenSSHFormats", uses: ["ByteCoding", "SignatureVerification"], libraries: [crypto]),

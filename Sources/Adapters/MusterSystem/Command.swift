@@ -1,5 +1,3 @@
-import Dispatch
-
 /// A program to run: nothing is inherited that is not named here, no shell is involved.
 public struct Command: Sendable {
     /// Absolute path of the program.
@@ -51,15 +49,10 @@ public struct Command: Sendable {
     ) async throws(SystemError) -> CommandResult {
         let run = CommandRun(self, timeout: timeout, grace: grace, outputLimit: outputLimit)
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                // A thread of its own kind: waiting for programs must not occupy the cooperative pool.
-                Self.queue.async { continuation.resume(returning: run.result()) }
-            }
+            await DedicatedThread.run { run.result() }
         } onCancel: {
             run.cancel()
         }
         return try result.get()
     }
-
-    private static let queue = DispatchQueue(label: "muster.command", attributes: .concurrent)
 }

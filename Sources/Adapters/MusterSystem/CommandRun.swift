@@ -65,9 +65,9 @@ final class CommandRun: Sendable {
         }
         let end = OpenFile(descriptor: watched, path: command.executable)
         var streams = Streams(
-            input: input.takeWriteEnd(),
-            output: output.takeReadEnd(),
-            errors: errors.takeReadEnd(),
+            input: input.keepWriteEnd(),
+            output: output.keepReadEnd(),
+            errors: errors.keepReadEnd(),
             pending: command.input[...],
             limit: outputLimit
         )

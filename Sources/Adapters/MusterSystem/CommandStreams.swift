@@ -1,35 +1,28 @@
 import CLinux
 import Glibc
 
-/// Two connected descriptors, both close-on-exec; an end that is taken is closed by whoever took it.
-final class Pipe {
-    private(set) var readEnd: OpenFile
-    private(set) var writeEnd: OpenFile
+/// Two connected descriptors, both close-on-exec.
+struct Pipe: ~Copyable {
+    let readEnd: OpenFile
+    let writeEnd: OpenFile
 
     init() throws(SystemError) {
-        var ends: (Int32, Int32) = (-1, -1)
-        let result = withUnsafeMutableBytes(of: &ends) { buffer in
-            clinux_pipe(buffer.baseAddress?.assumingMemoryBound(to: Int32.self))
-        }
-        guard result == 0 else { throw SystemError("create", "a pipe", errno: errno) }
-        readEnd = OpenFile(descriptor: ends.0, path: "pipe")
-        writeEnd = OpenFile(descriptor: ends.1, path: "pipe")
+        var ends: [Int32] = [-1, -1]
+        guard clinux_pipe(&ends) == 0 else { throw SystemError("create", "a pipe", errno: errno) }
+        readEnd = OpenFile(descriptor: ends[0], path: "pipe")
+        writeEnd = OpenFile(descriptor: ends[1], path: "pipe")
     }
 
-    /// Keeps the end for reading without blocking, and closes the other one.
-    func takeReadEnd() -> OpenFile {
-        let taken = readEnd
-        _ = fcntl(taken.descriptor, F_SETFL, O_NONBLOCK)
-        writeEnd = taken
-        return taken
+    /// Keeps the end for reading, without blocking; the other one is closed with this value.
+    consuming func keepReadEnd() -> OpenFile {
+        _ = fcntl(readEnd.descriptor, F_SETFL, O_NONBLOCK)
+        return readEnd
     }
 
-    /// Keeps the end for writing without blocking, and closes the other one.
-    func takeWriteEnd() -> OpenFile {
-        let taken = writeEnd
-        _ = fcntl(taken.descriptor, F_SETFL, O_NONBLOCK)
-        readEnd = taken
-        return taken
+    /// Keeps the end for writing, without blocking; the other one is closed with this value.
+    consuming func keepWriteEnd() -> OpenFile {
+        _ = fcntl(writeEnd.descriptor, F_SETFL, O_NONBLOCK)
+        return writeEnd
     }
 }
 
@@ -93,7 +86,7 @@ struct Streams {
     private mutating func send() {
         guard let file = input else { return }
         let count = pending.withUnsafeBytes { buffer in
-            retrying { write(file.descriptor, buffer.baseAddress, buffer.count) }
+            retrying { clinux_write_quietly(file.descriptor, buffer.baseAddress, buffer.count) }
         }
         if count > 0 { pending = pending.dropFirst(count) }
         // A program that does not want its input has closed the pipe: its exit code says whether that matters.

@@ -1,23 +1,14 @@
-import Dispatch
 import Glibc
 
 /// Whether something accepts connections at an address.
 public enum TCPProbe {
     /// Connects and closes again; an error that says why it did not work within `timeout`.
     public static func connect(host: String, port: UInt16, timeout: Duration) async throws(SystemError) {
-        let result = await withCheckedContinuation { continuation in
-            queue.async {
-                continuation.resume(
-                    returning: Result { () throws(SystemError) in
-                        try connect(host, port, milliseconds: timeout.wholeMilliseconds)
-                    }
-                )
-            }
+        let result = await DedicatedThread.run {
+            Result { () throws(SystemError) in try connect(host, port, milliseconds: timeout.wholeMilliseconds) }
         }
         try result.get()
     }
-
-    private static let queue = DispatchQueue(label: "muster.probe", attributes: .concurrent)
 
     private static func connect(_ host: String, _ port: UInt16, milliseconds: Int64) throws(SystemError) {
         let name = "\(host):\(port)"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *clinux_errno_text(int code) {
@@ -21,6 +22,23 @@ int clinux_pidfd_open(pid_t process) {
 
 int clinux_pipe(int *descriptors) {
     return pipe2(descriptors, O_CLOEXEC);
+}
+
+ssize_t clinux_write_quietly(int descriptor, const void *bytes, size_t count) {
+    sigset_t broken_pipe, before, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    ssize_t result = write(descriptor, bytes, count);
+    int code = errno;
+    if (result == -1 && code == EPIPE && !sigismember(&pending, SIGPIPE)) {
+        struct timespec none = {0, 0};
+        while (sigtimedwait(&broken_pipe, NULL, &none) == -1 && errno == EINTR) {}
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = code;
+    return result;
 }
 
 int clinux_spawn(

@@ -16,6 +16,9 @@ int clinux_pidfd_open(pid_t process);
 /// A close-on-exec pipe: descriptors[0] reads, descriptors[1] writes. Returns 0, or -1 with errno.
 int clinux_pipe(int *descriptors);
 
+/// write(2) whose EPIPE comes without the SIGPIPE that would end the program.
+ssize_t clinux_write_quietly(int descriptor, const void *bytes, size_t count);
+
 /// Starts a program in a process group of its own, with signal dispositions and mask reset.
 ///
 /// `descriptors[i]` becomes descriptor i of the child; all others are closed. Returns 0, or the errno of the failure.

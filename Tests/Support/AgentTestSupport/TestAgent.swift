@@ -1,0 +1,128 @@
+import ByteCoding
+import Logging
+import MusterAgent
+import MusterClient
+import MusterModel
+import MusterSystem
+import PackageInstaller
+import TUFClient
+
+/// A node made of files alone: the service, the repository and the package root are folders, the dpkg is the real one.
+///
+/// ```
+/// FOLDER/state       the node's own
+/// FOLDER/root        its packages
+/// FOLDER/service     what the service hands out and got
+/// FOLDER/repository  metadata and targets
+/// ```
+public struct TestAgent: Sendable {
+    /// Everything below here.
+    public let folder: String
+    /// The node's state.
+    public let state: NodeState
+    /// The agent.
+    public let agent: Agent
+    /// The package manager.
+    public let installer: DpkgInstaller
+
+    /// The node's id in every test.
+    public static var node: NodeID {
+        guard let id = NodeID("node-1") else { preconditionFailure("the id is well-formed") }
+        return id
+    }
+
+    /// The files of the node.
+    public static func paths(_ folder: String) -> AgentPaths { AgentPaths(folder + "/state") }
+    /// The service's side.
+    public static func service(_ folder: String) -> FolderService { FolderService(folder + "/service") }
+    /// The repository's side.
+    public static func repository(_ folder: String) -> FolderRepository { FolderRepository(folder + "/repository") }
+    /// The root of the packages.
+    public static func root(_ folder: String) -> String { folder + "/root" }
+
+    /// Makes the folders of a node that has just joined.
+    public static func enroll(_ folder: String, fleet: FleetID, statement: SignedStatement, root: [UInt8]) throws {
+        for name in ["service", "repository", "root"] { try Directory.create("\(folder)/\(name)", mode: 0o755) }
+        let paths = paths(folder)
+        try paths.create()
+        try Enrollment(service: "http://127.0.0.1:1", fleet: fleet, node: node, name: "node", statement: statement)
+            .store(paths)
+        try Directory.create(paths.metadata)
+        try AtomicFile.write(root, to: paths.metadata + "/root.json")
+    }
+
+    /// The agent of the node in that folder, impatient.
+    public init(
+        _ folder: String,
+        transport: HTTPTransport,
+        installer: DpkgInstaller? = nil,
+        limits: UpgradeLimits? = nil,
+        observer: @escaping JournalObserver = { _ in }
+    ) async throws {
+        self.folder = folder
+        let paths = Self.paths(folder)
+        guard let enrollment = try Enrollment.load(paths) else { throw EnrollmentError("not enrolled") }
+        var impatient = UpgradeLimits()
+        impatient.retry = Backoff.Policy(attempts: 2, first: 10, longest: 50)
+        impatient.putBack = Backoff.Policy(attempts: nil, first: 50, longest: 500)
+        impatient.confirmSeconds = 2
+        impatient.confirmPause = 100
+        let clock = AgentClock.system
+        let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        let state = try NodeState(paths, enrollment: enrollment, observer: observer)
+        let installer = installer ?? DpkgInstaller(root: Self.root(folder))
+        let service = Self.service(folder)
+        let repository = Self.repository(folder)
+        let tuf = TUFClient(
+            directory: MetadataDirectory(paths.metadata),
+            fetcher: FolderRepository(folder + "/repository/metadata")
+        )
+        let releases = ReleaseNames()
+        let trust = NodeTrust(
+            source: FleetTrustSource(client: tuf, targets: FolderRepository(folder + "/repository/targets")),
+            fleet: enrollment.fleet,
+            node: enrollment.node,
+            architecture: "amd64",
+            releases: releases,
+            clock: clock,
+            logger: logger
+        )
+        var configuration = AgentConfiguration()
+        configuration.root = Self.root(folder)
+        let pace = ReportPace(seconds: 60)
+        let reporter = Reporter(
+            state: state,
+            installer: installer,
+            service: service,
+            releases: releases,
+            configuration: configuration,
+            pace: pace
+        )
+        let runner = UpgradeRunner(
+            state: state,
+            installer: installer,
+            download: PackageDownload(paths: paths, source: repository, clock: clock),
+            authority: trust,
+            health: HealthChecker(root: Self.root(folder), transport: transport, clock: clock),
+            reporting: reporter,
+            clock: clock,
+            limits: limits ?? impatient,
+            logger: logger
+        )
+        var agentLimits = Agent.Limits()
+        agentLimits.wait = 0
+        self.state = state
+        self.installer = installer
+        agent = Agent(
+            state: state,
+            service: service,
+            authority: trust,
+            runner: runner,
+            reporter: reporter,
+            pace: pace,
+            clock: clock,
+            limits: agentLimits,
+            logger: logger
+        )
+    }
+}
