@@ -97,7 +97,12 @@ import Testing
     @Test("a re-tagged node: tags change by a signed statement only, and not back by an old one")
     func tags() async throws {
         try await withNode { node in
-            func statement(_ tags: [MusterModel.Tag], _ seed: String, by signer: String, age: Int64) throws -> SignedStatement {
+            func statement(
+                _ tags: [MusterModel.Tag],
+                _ seed: String,
+                by signer: String,
+                age: Int64
+            ) throws -> SignedStatement {
                 try node.fleet.statement(
                     .tagNode(TagNodeBody(node: TestAgent.node, tags: tags)),
                     by: [signer],
