@@ -288,10 +288,14 @@ let testTargets: [Target] = [
             "MusterTestSupport", "muster-agent",
         ],
         path: "Tests/Integration/HostileServiceTests",
+        swiftSettings: settings
+    ),
     .target(
         name: "AgentTestSupport",
+        dependencies: [
             "ByteCoding", "CanonicalJSON", "TUF", "MusterModel", "MusterAPI", "MusterSystem", "MusterClient",
             "TUFClient", "PackageInstaller", "MusterAgent", logging,
+        ],
         path: "Tests/Support/AgentTestSupport",
         swiftSettings: settings
     ),
