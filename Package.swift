@@ -349,7 +349,8 @@ let testTargets: [Target] = [
     tests(
         "MusterSigners",
         uses: [
-            "ByteCoding", "CanonicalJSON", "MusterKeys", "MusterSystem", "OpenSSHFormats", "SignatureVerification", "TUF",
+            "ByteCoding", "CanonicalJSON", "MusterKeys", "MusterSystem", "OpenSSHFormats", "SignatureVerification",
+            "TUF",
         ]
     ),
     tests("MusterPolicy", uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "OpenSSHFormats"]),
