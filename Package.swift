@@ -316,7 +316,7 @@ let testTargets: [Target] = [
         "MusterCommands",
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
-            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners",
+            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "musterd",
         ]
     ),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),

@@ -29,6 +29,8 @@ final class FakeService: Sendable {
         var requests: [String] = []
         /// The problem that the next `POST /v1/fleet` gets.
         var refusal: Problem?
+        /// Seconds that snapshot and timestamp are good for.
+        var lifetime: Int64 = 86400
     }
 
     static let time = UTCTime(seconds: 1_900_000_000)
@@ -125,6 +127,11 @@ final class FakeService: Sendable {
         }
     }
 
+    /// Signs snapshot and timestamp again.
+    func freshen() throws {
+        try state.withLock { try freshen(&$0) }
+    }
+
     // MARK: - Parts
 
     private func session(_ request: LoopbackServer.Request, _ state: State) throws -> LoopbackServer.Reply {
@@ -137,7 +144,7 @@ final class FakeService: Sendable {
         else { throw Problem(status: 401, code: "unknown-key", title: "Unknown key", detail: "not in the policy") }
         let reply = SessionReply(
             token: "session of \(owner.name)",
-            expires: Self.time.adding(seconds: 3600),
+            expires: Self.time.adding(seconds: 30 * 86400),
             operatorName: owner.name.text
         )
         return Self.json(reply)
@@ -189,7 +196,7 @@ final class FakeService: Sendable {
     /// Signs a snapshot and a timestamp of what there is.
     private func freshen(_ state: inout State) throws {
         state.freshness += 1
-        let expires = Self.time.adding(seconds: 86400)
+        let expires = Self.time.adding(seconds: state.lifetime)
         let snapshot = try Snapshot(
             version: state.freshness,
             expires: expires,

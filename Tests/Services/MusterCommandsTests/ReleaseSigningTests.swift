@@ -222,6 +222,24 @@ struct ReleaseSigningTests {
         }
     }
 
+    @Test("an expired list of releases can be renewed and does not wedge the release managers")
+    func renewsExpired() async throws {
+        try await Workshop.fleet { workshop, ada in
+            let package = try await workshop.package("hello", "1.0")
+            let added = await ada.signs("release", "add", package, "--expires-days", "1")
+            #expect(added.status == 0, "\(added.all)")
+            let later = ada.later(days: 2)
+            workshop.service.with { $0.lifetime = 10 * 86400 }
+            try workshop.service.freshen()
+            let verified = await later.muster("verify", package)
+            #expect(verified.status == 2)
+            #expect(verified.errors.contains("renew it with 'muster release renew'"), "\(verified.all)")
+            let renewed = await later.signs("release", "renew")
+            #expect(renewed.status == 0, "\(renewed.all)")
+            #expect(await later.muster("verify", package).status == 0)
+        }
+    }
+
     private func passphrase(_ person: Person) -> [String] { ["--passphrase-file", person.home + "/passphrase"] }
 
     /// The file as a client trusts it that knows only the fleet's first root.

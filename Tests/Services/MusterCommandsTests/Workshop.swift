@@ -1,4 +1,5 @@
 import ByteCoding
+import CanonicalJSON
 import Glibc
 import MusterCommands
 import MusterModel
@@ -9,9 +10,13 @@ import Synchronization
 
 /// A fake service and the machines of several people, in one temporary folder that goes away at the end.
 struct Workshop: Sendable {
+    /// The fake service; knows nothing where the real one runs.
     let service: FakeService
     let address: String
     let folder: String
+    /// The set-up token.
+    let token: String
+    let now: @Sendable () -> UTCTime
 
     /// Runs `body` in a new workshop.
     static func run<Value: Sendable>(_ body: (Workshop) async throws -> Value) async throws -> Value {
@@ -20,7 +25,15 @@ struct Workshop: Sendable {
         let service = FakeService()
         do {
             let value = try await LoopbackServer.run(answer: service.answer) { server in
-                try await body(Workshop(service: service, address: server.address, folder: folder))
+                try await body(
+                    Workshop(
+                        service: service,
+                        address: server.address,
+                        folder: folder,
+                        token: service.token,
+                        now: { FakeService.time }
+                    )
+                )
             }
             await remove(folder)
             return value
@@ -28,6 +41,46 @@ struct Workshop: Sendable {
             await remove(folder)
             throw error
         }
+    }
+
+    /// Runs `body` in a workshop with the real `musterd`.
+    static func real<Value: Sendable>(_ body: (Workshop) async throws -> Value) async throws -> Value {
+        let folder = "/tmp/muster-commands-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        try Directory.create(folder)
+        let program = try RunningProgram(
+            BuiltProgram("musterd").path,
+            ["serve", "--state-dir", folder + "/service", "--listen", "127.0.0.1:0"],
+            log: folder + "/musterd.log"
+        )
+        do {
+            let workshop = Workshop(
+                service: FakeService(),
+                address: try await address(program),
+                folder: folder,
+                token: String(
+                    decoding: try BoundedFile.read(folder + "/service/setup-token", limit: 4096),
+                    as: UTF8.self
+                ),
+                now: WallClock.now
+            )
+            let value = try await body(workshop)
+            await program.end()
+            await remove(folder)
+            return value
+        } catch {
+            await program.end()
+            await remove(folder)
+            throw error
+        }
+    }
+
+    private static func address(_ program: RunningProgram) async throws -> String {
+        for _ in 0..<600 {
+            let line = program.output.split(separator: "\n").first { $0.contains("listening on ") }
+            if let address = line?.split(separator: " ").last { return String(address) }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Failure.command("musterd did not start: " + program.output)
     }
 
     /// A fleet that ada made, with these thresholds.
@@ -101,6 +154,15 @@ struct Person: Sendable {
     let home: String
     let workshop: Workshop
     let kind: Terminal.Kind
+    /// Seconds by which this machine's clock is ahead.
+    var ahead: Int64 = 0
+
+    /// The same machine so many days later.
+    func later(days: Int64) -> Person {
+        var person = self
+        person.ahead += days * 86400
+        return person
+    }
 
     /// What a command printed and how it ended.
     struct Outcome: Sendable {
@@ -127,7 +189,7 @@ struct Person: Sendable {
             environment: ["HOME": home, "USER": name],
             workingDirectory: home,
             keyCost: .minimal,
-            now: { FakeService.time }
+            now: { [now = workshop.now, ahead] in now().adding(seconds: ahead) }
         )
         let status = await MusterProgram.run(arguments, context)
         return Outcome(status: status, output: written.output, errors: written.errors)
@@ -140,7 +202,7 @@ struct Person: Sendable {
     }
 
     func makesFleet(_ options: [String]) async throws {
-        try AtomicFile.write(Array((workshop.service.token + "\n").utf8), to: home + "/token")
+        try AtomicFile.write(Array((workshop.token + "\n").utf8), to: home + "/token")
         let outcome = await muster(
             [
                 "fleet", "init", "--service", workshop.address, "--setup-token-file", home + "/token",
@@ -152,7 +214,8 @@ struct Person: Sendable {
 
     /// Joins the fleet and takes over a sealed key of `other`.
     func joins(takingFrom other: Person, key: String) async throws {
-        let fleet = workshop.service.with { $0.fleet?.text ?? "" }
+        let bytes = try BoundedFile.read(other.folder.path + "/fleet.json", limit: 4096)
+        let fleet = try JSONFields(JSONValue.parse(bytes, limit: 4096)).string("fleet")
         let outcome = await muster("fleet", "join", "--service", workshop.address, "--fleet", fleet)
         guard outcome.status == 0 else { throw Workshop.Failure.command(outcome.all) }
         try Directory.create(home + "/config/keys")

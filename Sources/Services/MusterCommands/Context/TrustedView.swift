@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterClient
 import MusterModel
+import MusterPolicy
 import MusterSystem
 import SignatureVerification
 import TUF
@@ -18,15 +19,36 @@ struct TrustedView: Sendable {
     /// Most bytes of a policy document.
     static let policyLimit = 4_000_000
 
-    /// The trusted metadata, `releases` and `policy` loaded.
+    /// The trusted metadata, `releases` and `policy` loaded as far as they have not expired.
     let metadata: TrustedMetadata
+    /// Roles whose newest signed metadata has expired: good for nothing but being renewed.
+    let expired: [String: Targets]
     /// The trusted policy document, exactly as signed.
     let policyDocument: [UInt8]
 
-    /// The trusted `releases` metadata.
-    var releases: Targets? { metadata.delegatedTargets("releases") }
-    /// The trusted `policy` metadata.
-    var policy: Targets? { metadata.delegatedTargets("policy") }
+    /// The trusted releases; a failure that says what to do where they have expired.
+    func releases() throws -> Targets {
+        if let releases = metadata.delegatedTargets("releases") { return releases }
+        let expiry = expired["releases"].map { " at \($0.expires)" } ?? ""
+        throw CommandFailure.undetermined("the list of releases expired\(expiry): renew it with 'muster release renew'")
+    }
+
+    /// The trusted policy; a failure that says what to do where it has expired.
+    func policy() throws -> FleetPolicy {
+        guard metadata.delegatedTargets("policy") != nil else {
+            let expiry = expired["policy"].map { " at \($0.expires)" } ?? ""
+            throw CommandFailure.undetermined("the policy expired\(expiry): renew it with 'muster policy publish FILE'")
+        }
+        return try FleetPolicy(parsing: policyDocument)
+    }
+
+    /// The newest signed metadata of a role, expired or not: what the next version is made from.
+    func newest(_ role: String) throws -> Targets {
+        guard let targets = metadata.delegatedTargets(role) ?? expired[role] else {
+            throw CommandFailure.undetermined("there is no trusted metadata of '\(role)'")
+        }
+        return targets
+    }
 
     /// Brings everything up to date with the repository and stores it in the folder.
     static func refresh(_ context: CommandContext, _ client: MusterClient) async throws -> TrustedView {
@@ -36,9 +58,17 @@ struct TrustedView: Sendable {
         let tuf = TUFClient(directory: directory, fetcher: fetcher, pinnedRoot: try pinnedRoot(context, fleet.fleet))
         do throws(TUFClientError) {
             var metadata = try await tuf.refresh(at: context.now())
-            for role in delegatedRoles { try await tuf.load(role, "targets", &metadata) }
-            let document = try await document(metadata, fetcher)
-            return TrustedView(metadata: metadata, policyDocument: document)
+            var expired: [String: Targets] = [:]
+            for role in delegatedRoles {
+                do throws(TUFClientError) {
+                    try await tuf.load(role, "targets", &metadata)
+                } catch .trust(let error) where error.code == .expired {
+                    expired[role] = try await outdated(role, metadata, fetcher, directory)
+                }
+            }
+            let policy = metadata.delegatedTargets("policy") ?? expired["policy"]
+            let document = try await document(policy, metadata, fetcher)
+            return TrustedView(metadata: metadata, expired: expired, policyDocument: document)
         } catch {
             throw failure(error, fleet.service)
         }
@@ -56,11 +86,45 @@ struct TrustedView: Sendable {
         return bytes
     }
 
+    /// Metadata that is signed and current but has expired, so that whoever may sign can renew it: nothing wedges.
+    private static func outdated(
+        _ role: String,
+        _ metadata: TrustedMetadata,
+        _ fetcher: RepositoryFetcher,
+        _ directory: MetadataDirectory
+    ) async throws(TUFClientError) -> Targets {
+        let targets: Targets
+        let bytes: [UInt8]
+        do {
+            let (version, limit) = try metadata.targetsToFetch(role)
+            let name = "\(version).\(role).json"
+            guard let fetched = try await fetcher.fetch(name, limit: limit),
+                let keys = metadata.roleKeys(delegated: role)
+            else { throw TUFClientError.fetch(address: name, reason: "the repository does not have it") }
+            bytes = fetched
+            let envelope = try SignedEnvelope(parsing: bytes, limit: limit)
+            try TUFSignatureThreshold.verify(envelope, keys: keys.keys, threshold: keys.threshold, what: role)
+            targets = try Targets(envelope)
+            guard targets.version == version else {
+                throw TUFTrustError(.mixAndMatch, "\(role): version \(targets.version), the snapshot names \(version)")
+            }
+        } catch let error as TUFClientError {
+            throw error
+        } catch let error as TUFTrustError {
+            throw .trust(error)
+        } catch {
+            throw .trust(TUFTrustError(.malformed, "\(role): \(error)"))
+        }
+        try directory.write(bytes, role)
+        return targets
+    }
+
     private static func document(
+        _ policy: Targets?,
         _ metadata: TrustedMetadata,
         _ fetcher: RepositoryFetcher
     ) async throws(TUFClientError) -> [UInt8] {
-        guard let file = metadata.delegatedTargets("policy")?.file(policyPath),
+        guard let file = policy?.file(policyPath),
             let address = TargetPath.address(of: file, consistentSnapshot: metadata.root.consistentSnapshot)
         else { throw .fetch(address: policyPath, reason: "the policy role does not describe it") }
         guard let bytes = try await fetcher.target(address, limit: policyLimit) else {

@@ -80,7 +80,7 @@ struct FleetShow: ContextCommand {
             )
         }
         for name in TrustedView.delegatedRoles {
-            guard let metadata = view.metadata.delegatedTargets(name),
+            guard let metadata = try? view.newest(name),
                 let keys = view.metadata.roleKeys(delegated: name)
             else { continue }
             roles.append(

@@ -46,7 +46,7 @@ struct PolicyPublish: ContextCommand {
     }
 
     private func compile(_ view: TrustedView, _ fleet: FleetID, _ context: CommandContext) throws -> StagedMetadata {
-        guard let current = view.policy else { throw CommandFailure.undetermined("there is no trusted policy") }
+        let current = try view.newest("policy")
         let expires = context.now().adding(seconds: Int64(expiresDays) * 86400).wholeSeconds
         let compiled = try PolicySource(file: file).compile(
             version: current.version + 1,

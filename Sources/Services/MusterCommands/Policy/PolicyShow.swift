@@ -12,7 +12,7 @@ struct PolicyShow: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         let view = try await context.withService { try await TrustedView.refresh(context, $0.client) }
-        let policy = try FleetPolicy(parsing: view.policyDocument)
+        let policy = try view.policy()
         if json {
             context.terminal.json(policy.json)
             return

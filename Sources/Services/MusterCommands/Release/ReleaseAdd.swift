@@ -84,9 +84,7 @@ struct ReleaseAdd: ContextCommand {
         _ fleet: FleetID,
         _ context: CommandContext
     ) throws -> (staged: StagedMetadata, added: [Publication.File]) {
-        guard let current = view.releases else {
-            throw CommandFailure.undetermined("there is no trusted list of releases")
-        }
+        let current = try view.newest("releases")
         var all = current.files
         var added: [Publication.File] = []
         for candidate in candidates {

@@ -6,6 +6,7 @@ struct ReleaseCommand: AsyncParsableCommand {
         abstract: "Packages that the fleet may install: inspect, sign, publish, list.",
         subcommands: [
             ReleaseAdd.self, ReleaseSign.self, ReleaseMerge.self, ReleasePublish.self, ReleaseList.self,
+            ReleaseRenew.self,
         ]
     )
 }

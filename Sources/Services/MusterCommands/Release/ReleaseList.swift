@@ -16,11 +16,12 @@ struct ReleaseList: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         let view = try await context.withService { try await TrustedView.refresh(context, $0.client) }
-        let history = ReleaseHistory(view.releases)
+        let releases = try view.releases()
+        let history = ReleaseHistory(releases)
         let entries = package.map { history.of($0) } ?? history.entries
         if json {
             context.terminal.json([
-                "version": .integer(view.releases?.version ?? 0), "releases": .array(entries.map(Self.json)),
+                "version": .integer(releases.version), "releases": .array(entries.map(Self.json)),
             ])
             return
         }

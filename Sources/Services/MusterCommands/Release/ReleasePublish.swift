@@ -23,7 +23,7 @@ struct ReleasePublish: ContextCommand {
         try await context.withService { service in
             let view = try await TrustedView.refresh(context, service.client)
             let metadata = try StagedMetadata.read(staged, role: "releases", fleet: service.fleet.fleet)
-            let change = MetadataChange(role: "releases", from: view.releases, to: try metadata.targets())
+            let change = MetadataChange(role: "releases", from: try view.newest("releases"), to: try metadata.targets())
             for line in change.lines { context.terminal.line(line) }
             let publication = Publication(role: "releases", service: service, context: context)
             try publication.requireComplete(metadata, try SigningView.stored(role: "releases", context))

@@ -31,7 +31,7 @@ struct Verify: ContextCommand {
         let verdict: Verdict
         do {
             let view = try await context.withService { try await TrustedView.refresh(context, $0.client) }
-            verdict = try judge(ReleaseHistory(view.releases), context)
+            verdict = try judge(ReleaseHistory(view.releases()), context)
         } catch let failure as CommandFailure where failure.status == .failed {
             // A repository that is not trusted says nothing about the file.
             throw CommandFailure.undetermined(failure.message)

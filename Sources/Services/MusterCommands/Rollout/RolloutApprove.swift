@@ -72,7 +72,7 @@ struct RolloutApprove: ContextCommand {
         guard record.statement.signed == statement.json else {
             throw CommandFailure.refused("the statement says more than this program understands: update muster")
         }
-        let history = ReleaseHistory(view.releases)
+        let history = ReleaseHistory(try view.releases())
         for target in body.targets {
             let signed = history.files(body.package, version: body.version).first { $0.file.path == target.path }
             guard signed?.file.length == target.length, signed?.file.hashes.sha256 == target.sha256 else {

@@ -77,7 +77,7 @@ struct RolloutProposal: Sendable {
 
     /// Says what the trusted policy will say, so that nobody signs in vain.
     private func explain(_ context: CommandContext, json: Bool) throws {
-        let policy = try FleetPolicy(parsing: view.policyDocument)
+        let policy = try view.policy()
         let requester = try context.folder.operatorIdentity().name
         let request = PolicyRequest(
             action: isRollBack ? .rollBack : .upgrade,

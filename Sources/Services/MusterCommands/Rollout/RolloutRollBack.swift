@@ -31,7 +31,7 @@ struct RolloutRollBack: ContextCommand {
                 throw CommandFailure.refused("rollout \(id) changes no package")
             }
             let view = try await TrustedView.refresh(context, service.client)
-            let history = ReleaseHistory(view.releases)
+            let history = ReleaseHistory(try view.releases())
             guard let version = version ?? history.before(change.package, version: change.version) else {
                 throw CommandFailure.refused(
                     "no release of \(change.package) before \(change.version) is signed: nothing to go back to"

@@ -33,7 +33,7 @@ struct RolloutStart: ContextCommand {
     func run(_ context: CommandContext) async throws {
         try await context.withService { service in
             let view = try await TrustedView.refresh(context, service.client)
-            let history = ReleaseHistory(view.releases)
+            let history = ReleaseHistory(try view.releases())
             let body = try RolloutProposal.body(
                 package,
                 version ?? history.newest(package) ?? "",
