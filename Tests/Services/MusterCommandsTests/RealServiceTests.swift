@@ -8,7 +8,7 @@ import Testing
 /// The command line against the real fleet service.
 @Suite
 struct RealServiceTests {
-    @Test("a fleet is made, two release managers publish, a second operator is let in and starts a rollout")
+    @Test("a fleet is made, two release managers publish, a second operator is let in")
     func wholeLife() async throws {
         try await Workshop.real { workshop in
             let ada = try await workshop.person("ada")

@@ -77,7 +77,9 @@ struct Workshop: Sendable {
     private static func address(_ program: RunningProgram) async throws -> String {
         for _ in 0..<600 {
             let line = program.output.split(separator: "\n").first { $0.contains("listening on ") }
-            if let address = line?.split(separator: " ").last { return String(address) }
+            if let address = line?.split(separator: " ").last {
+                return address.hasPrefix("http://") ? String(address) : "http://\(address)"
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Failure.command("musterd did not start: " + program.output)
