@@ -48,7 +48,8 @@ struct RolloutProposal: Sendable {
         _ service: ServiceConnection,
         _ context: CommandContext,
         yes: Bool,
-        json: Bool
+        json: Bool,
+        watched: Bool
     ) async throws -> RolloutID {
         let nodes = try await service.authorized { try await $0.nodes(session: $1) }
         let selected = nodes.filter { body.nodes.matches(node: $0.id, tags: Set($0.tags)) }
@@ -70,7 +71,7 @@ struct RolloutProposal: Sendable {
         } else {
             context.terminal.line(StyledText("rollout \(reply.id): ", .bold) + StyledText(reply.state))
             if !reply.detail.isEmpty { context.terminal.line("  \(reply.detail)") }
-            context.terminal.note("next: muster rollout watch \(reply.id.text.prefix(8))")
+            if !watched { context.terminal.note("next: muster rollout watch \(reply.id.text.prefix(8))") }
         }
         return reply.id
     }

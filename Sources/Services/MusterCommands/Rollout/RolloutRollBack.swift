@@ -49,7 +49,7 @@ struct RolloutRollBack: ContextCommand {
                 view: view,
                 lifetime: options.expires.seconds
             )
-            let started = try await proposal.submit(service, context, yes: yes, json: json)
+            let started = try await proposal.submit(service, context, yes: yes, json: json, watched: watch)
             if watch { try await RolloutWatching(service: service, context: context, json: json).watch(started) }
         }
     }

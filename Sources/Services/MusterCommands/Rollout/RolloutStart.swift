@@ -47,7 +47,7 @@ struct RolloutStart: ContextCommand {
                 view: view,
                 lifetime: options.expires.seconds
             )
-            let id = try await proposal.submit(service, context, yes: yes, json: json)
+            let id = try await proposal.submit(service, context, yes: yes, json: json, watched: watch)
             if watch { try await RolloutWatching(service: service, context: context, json: json).watch(id) }
         }
     }
