@@ -1,3 +1,4 @@
+import Glibc
 import MusterSystem
 import OpenSSHFormats
 import Subprocess
@@ -46,27 +47,35 @@ public struct SSHKeygenSigner: OperatorSigner {
         return signature
     }
 
+    /// An ssh-keygen that gives up before it has read its input ends as a refusal with its own words: neither the broken
+    /// pipe's signal nor its error may come first.
     private func run(_ arguments: Arguments, _ input: [UInt8]) async throws -> (String, String, TerminationStatus) {
+        _ = signal(SIGPIPE, SIG_IGN)
         let limit = 2 * SSHSignature.byteLimit
         switch messages {
         case .shown:
             let result = try await Subprocess.run(
                 .name("ssh-keygen"),
                 arguments: arguments,
-                input: .array(input),
+                input: .inputWriter,
                 output: .string(limit: limit),
                 error: .currentStandardError
-            )
+            ) { await Self.feed($0.standardInputWriter, input) }
             return (result.standardOutput, "see above", result.terminationStatus)
         case .kept:
             let result = try await Subprocess.run(
                 .name("ssh-keygen"),
                 arguments: arguments,
-                input: .array(input),
+                input: .inputWriter,
                 output: .string(limit: limit),
                 error: .string(limit: 65536)
-            )
+            ) { await Self.feed($0.standardInputWriter, input) }
             return (result.standardOutput, result.standardError, result.terminationStatus)
         }
+    }
+
+    private static func feed(_ writer: StandardInputWriter, _ input: [UInt8]) async {
+        _ = try? await writer.write(input)
+        try? await writer.finish()
     }
 }

@@ -35,6 +35,15 @@ import Testing
         #expect(result.outputText == "onetwo0\n1\n2\n3\n4\n")
     }
 
+    @Test("a program that reads its input to the end sees the end")
+    func endOfInput() async throws {
+        let input = [UInt8](repeating: 65, count: 300_000)
+        let result = try await Command("/usr/bin/wc", ["-c"], input: input).run(timeout: .seconds(60))
+        #expect(result.outputText == "300000\n")
+        let unread = try await Command("/bin/true", input: input).run(timeout: .seconds(60))
+        #expect(unread.succeeded)
+    }
+
     @Test("a program that hangs is ended with everything it started")
     func hanging() async throws {
         let started = MonotonicClock.milliseconds()

@@ -140,7 +140,8 @@ import Testing
                 approvals: count == 0 ? nil : PolicyRule.Approvals(count: count, from: from.map { .person($0) })
             )
         }
-        for _ in 0..<20 {
+        let whole = try policy(rules)
+        for _ in 0..<6 {
             let request = PolicyRequest(
                 action: actions[Int.random(in: 0..<3, using: &generator)],
                 requester: people[Int.random(in: 0..<4, using: &generator)],
@@ -149,11 +150,11 @@ import Testing
                 package: Bool.random(using: &generator) ? "hello" : "bash",
                 tags: Set(tags.filter { _ in Bool.random(using: &generator) })
             )
-            guard try !policy(rules).decide(request, time: time).isAllowed else { continue }
+            guard !whole.decide(request, time: time).isAllowed else { continue }
             for signer in request.signers {
                 var fewer = request
                 fewer.signers.remove(signer)
-                #expect(try !policy(rules).decide(fewer, time: time).isAllowed, "seed \(seed)")
+                #expect(!whole.decide(fewer, time: time).isAllowed, "seed \(seed)")
             }
             for index in rules.indices {
                 var fewer = rules

@@ -77,7 +77,9 @@ import Testing
         let path = "releases/hello-data_1_all.deb"
         other.add(path, package: "hello-data", version: "1", "all", counter: 1)
         let statement = try other.fleet.statement(try other.upgrade(path))
-        #expect(refusal { try other.assign(statement, target: path, architecture: "arm64") } == nil)
+        #expect(
+            refusal { try other.assign(statement, target: path, architecture: "arm64", installedCounter: nil) } == nil
+        )
     }
 
     @Test("wrong name or version in a validly signed file")

@@ -68,10 +68,10 @@ import Testing
     func survivesMutation() throws {
         for synthetic in SyntheticKey.all {
             let key = try synthetic.publicKey
-            Mutations.of(key.blob) { blob in
+            Mutations.of(key.blob, count: 200, limit: 100) { blob in
                 if let parsed = try? SSHPublicKey(blob: blob) { #expect(parsed.blob == blob) }
             }
-            Mutations.of(Array(key.line.utf8)) { bytes in
+            Mutations.of(Array(key.line.utf8), count: 200, limit: 100) { bytes in
                 let line = String(decoding: bytes, as: UTF8.self)
                 if let parsed = try? SSHPublicKey(line: line) {
                     #expect(line.contains(parsed.line.split(separator: " ")[1]))

@@ -85,7 +85,7 @@ import Testing
     func survivesMutation() throws {
         for key in SyntheticKey.all {
             let signature = try key.signature(message, namespace: namespace)
-            Mutations.of(signature.blob) { blob in
+            Mutations.of(signature.blob, count: 300, limit: 150) { blob in
                 guard let parsed = try? SSHSignature(blob: blob) else { return }
                 #expect(parsed.blob == blob)
                 #expect(
@@ -94,7 +94,7 @@ import Testing
                         || parsed.verify(message: message, namespace: namespace) != .valid
                 )
             }
-            Mutations.of(Array(signature.armored.utf8)) { bytes in
+            Mutations.of(Array(signature.armored.utf8), count: 300, limit: 150) { bytes in
                 let text = String(decoding: bytes, as: UTF8.self)
                 guard let parsed = try? SSHSignature(armored: text) else { return }
                 #expect(parsed == signature || parsed.verify(message: message, namespace: namespace) != .valid)
