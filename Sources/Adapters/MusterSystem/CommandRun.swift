@@ -42,7 +42,6 @@ final class CommandRun: Sendable {
             [input.readEnd.descriptor, output.writeEnd.descriptor, errors.writeEnd.descriptor]
             + command.inherited.map(\.descriptor)
         let environment = command.environment.map { "\($0.key)=\($0.value)" }.sorted()
-        _ = signal(SIGPIPE, SIG_IGN)  // a program that does not read its input must not end ours
         let code = withCStrings([command.executable] + command.arguments) { arguments in
             withCStrings(environment) { environment in
                 clinux_spawn(
