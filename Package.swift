@@ -51,7 +51,6 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 /// SQLite connection pool and statement cache; the SQL is ours.
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
-let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
 // MARK: - Modules
 
@@ -96,8 +95,7 @@ let modules: [Module] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "OpenSSHFormats", "MusterSystem", "MusterKeys",
             "CSodium",
-        ],
-        libraries: [subprocess]
+        ]
     ),
     module(
         "PackageInstaller",
@@ -154,7 +152,7 @@ let modules: [Module] = [
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterRollout", "MusterAPI", "MusterSystem",
             "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [yams, subprocess, argumentParser, logging, asyncHTTPClient, nioCore]
+        libraries: [yams, argumentParser, logging, asyncHTTPClient, nioCore]
     ),
 
     // Tools: about 20 lines each.
@@ -383,7 +381,6 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2", traits: []),
     ],
     targets: systemLibraries + modules.map(target) + testTargets
 )

@@ -1,13 +1,11 @@
 import Glibc
 import MusterSystem
 import OpenSSHFormats
-import Subprocess
 
 /// An operator's key by way of `ssh-keygen -Y sign`: agents, FIDO2 keys, PKCS#11 and passphrases work as they already do.
 ///
-/// ssh-keygen stays in our process group so that it can ask for a passphrase on the terminal (a program that
-/// `MusterSystem.Command` runs is in a group of its own, where the terminal stops it). What is signed goes by standard
-/// input; it never appears in an argument.
+/// ssh-keygen runs at the terminal, so that it can ask for a passphrase or a touch. What is signed goes by standard input;
+/// it never appears in an argument.
 public struct SSHKeygenSigner: OperatorSigner {
     /// Where what ssh-keygen says goes.
     public enum Messages: Sendable {
@@ -21,6 +19,8 @@ public struct SSHKeygenSigner: OperatorSigner {
     public let publicKey: SSHPublicKey
     private let keyPath: String
     private let messages: Messages
+    /// A person may need a while to find the key to touch.
+    private static let patience = Duration.seconds(300)
 
     /// The key at `keyPath`: a private key file, or a `.pub` file whose key is in the agent.
     ///
@@ -35,47 +35,27 @@ public struct SSHKeygenSigner: OperatorSigner {
 
     /// Runs ssh-keygen and verifies what it returns.
     public func sign(_ message: [UInt8], namespace: String) async throws -> SSHSignature {
-        let arguments: Arguments = ["-Y", "sign", "-q", "-n", namespace, "-f", keyPath]
-        let (text, complaint, status) = try await run(arguments, message)
-        guard case .exited(0) = status else {
-            throw SigningError(.refused, "ssh-keygen did not sign with \(keyPath) (\(status)): \(complaint)")
+        let environment = Command.ownEnvironment
+        guard let program = Command.find("ssh-keygen", path: environment["PATH"] ?? "/usr/bin:/bin") else {
+            throw SigningError(.refused, "ssh-keygen is not in PATH: install openssh-client")
         }
+        let result = try await Command(
+            program,
+            ["-Y", "sign", "-q", "-n", namespace, "-f", keyPath],
+            environment: environment,
+            input: message,
+            atTerminal: messages == .shown,
+            workingDirectory: "."
+        ).run(timeout: Self.patience)
+        guard result.succeeded else {
+            let complaint = messages == .shown ? "see above" : result.errorText
+            throw SigningError(.refused, "ssh-keygen did not sign with \(keyPath) (\(result.endingText)): \(complaint)")
+        }
+        let text = result.outputText
         let signature = try SSHSignature(armored: text)
         guard signature.publicKey == publicKey,
             signature.verify(message: message, namespace: namespace, requireTouch: false) == .valid
         else { throw SigningError(.badSignature, "ssh-keygen returned no valid signature by \(publicKey)") }
         return signature
-    }
-
-    /// An ssh-keygen that gives up before it has read its input ends as a refusal with its own words: neither the broken
-    /// pipe's signal nor its error may come first.
-    private func run(_ arguments: Arguments, _ input: [UInt8]) async throws -> (String, String, TerminationStatus) {
-        _ = signal(SIGPIPE, SIG_IGN)
-        let limit = 2 * SSHSignature.byteLimit
-        switch messages {
-        case .shown:
-            let result = try await Subprocess.run(
-                .name("ssh-keygen"),
-                arguments: arguments,
-                input: .inputWriter,
-                output: .string(limit: limit),
-                error: .currentStandardError
-            ) { await Self.feed($0.standardInputWriter, input) }
-            return (result.standardOutput, "see above", result.terminationStatus)
-        case .kept:
-            let result = try await Subprocess.run(
-                .name("ssh-keygen"),
-                arguments: arguments,
-                input: .inputWriter,
-                output: .string(limit: limit),
-                error: .string(limit: 65536)
-            ) { await Self.feed($0.standardInputWriter, input) }
-            return (result.standardOutput, result.standardError, result.terminationStatus)
-        }
-    }
-
-    private static func feed(_ writer: StandardInputWriter, _ input: [UInt8]) async {
-        _ = try? await writer.write(input)
-        try? await writer.finish()
     }
 }

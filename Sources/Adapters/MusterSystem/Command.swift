@@ -1,3 +1,5 @@
+import Glibc
+
 /// A program to run: nothing is inherited that is not named here, no shell is involved.
 public struct Command: Sendable {
     /// Absolute path of the program.
@@ -12,6 +14,9 @@ public struct Command: Sendable {
     public var input: [UInt8]
     /// Open files that the program inherits as descriptors 3, 4, and so on.
     public var inherited: [OpenFile]
+    /// Whether the program may talk with the person at the terminal: it stays in our process group, where the terminal
+    /// lets it ask for a passphrase, and its errors go where ours go.
+    public var atTerminal: Bool
     /// Folder to start in; the root folder unless told, so that no unmount is held up.
     public var workingDirectory: String
 
@@ -22,6 +27,7 @@ public struct Command: Sendable {
         environment: [String: String] = Command.plainEnvironment,
         input: [UInt8] = [],
         inherited: [OpenFile] = [],
+        atTerminal: Bool = false,
         workingDirectory: String = "/"
     ) {
         self.executable = executable
@@ -29,6 +35,7 @@ public struct Command: Sendable {
         self.environment = environment
         self.input = input
         self.inherited = inherited
+        self.atTerminal = atTerminal
         self.workingDirectory = workingDirectory
     }
 
@@ -37,7 +44,28 @@ public struct Command: Sendable {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
     ]
 
-    /// Runs the program in a process group of its own and waits for its end.
+    /// Our own environment, for a program that acts for the person who started us.
+    public static var ownEnvironment: [String: String] {
+        var variables: [String: String] = [:]
+        var index = 0
+        while let entry = environ[index] {
+            let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+            index += 1
+        }
+        return variables
+    }
+
+    /// The program's absolute path, looked for in the folders of `path` as a shell does; nil where there is none.
+    public static func find(_ name: String, path: String) -> String? {
+        for folder in path.split(separator: ":") where folder.hasPrefix("/") {
+            let file = folder + "/" + name
+            if access(file, X_OK) == 0 { return file }
+        }
+        return nil
+    }
+
+    /// Runs the program in a process group of its own (or at the terminal) and waits for its end.
     ///
     /// When `timeout` is over, or the task is cancelled, the whole group gets TERM, and KILL after `grace`. Of each
     /// output the last `outputLimit` bytes are kept. A descendant that keeps the pipes open does not hold us up.

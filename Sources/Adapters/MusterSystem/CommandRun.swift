@@ -39,7 +39,10 @@ final class CommandRun: Sendable {
         let errors = try Pipe()
         var process: pid_t = 0
         let descriptors =
-            [input.readEnd.descriptor, output.writeEnd.descriptor, errors.writeEnd.descriptor]
+            [
+                input.readEnd.descriptor, output.writeEnd.descriptor,
+                command.atTerminal ? STDERR_FILENO : errors.writeEnd.descriptor,
+            ]
             + command.inherited.map(\.descriptor)
         let environment = command.environment.map { "\($0.key)=\($0.value)" }.sorted()
         let code = withCStrings([command.executable] + command.arguments) { arguments in
@@ -51,7 +54,8 @@ final class CommandRun: Sendable {
                     environment,
                     command.workingDirectory,
                     descriptors,
-                    descriptors.count
+                    descriptors.count,
+                    command.atTerminal ? 0 : 1
                 )
             }
         }
@@ -59,7 +63,7 @@ final class CommandRun: Sendable {
         let watched = clinux_pidfd_open(process)
         guard watched >= 0 else {
             let error = SystemError("watch", command.executable, errno: errno)
-            kill(-process, SIGKILL)
+            signal(process, SIGKILL)
             waitpid(process, nil, 0)
             throw error
         }
@@ -74,6 +78,11 @@ final class CommandRun: Sendable {
         return watch(process, end, &streams)
     }
 
+    /// Sends a signal to the whole group, or to the process alone where the group is ours.
+    private func signal(_ process: pid_t, _ number: Int32) {
+        kill(command.atTerminal ? process : -process, number)
+    }
+
     private func watch(_ process: pid_t, _ end: OpenFile, _ streams: inout Streams) -> CommandResult {
         let deadline = MonotonicClock.milliseconds() + timeout
         var killAt: Int64?
@@ -83,10 +92,10 @@ final class CommandRun: Sendable {
             let due = now >= deadline || cancelled.load(ordering: .relaxed)
             if due, killAt == nil {
                 timedOut = now >= deadline
-                kill(-process, SIGTERM)
+                signal(process, SIGTERM)
                 killAt = now + grace
             } else if let time = killAt, now >= time {
-                kill(-process, SIGKILL)
+                signal(process, SIGKILL)
                 killAt = now + 1000
             }
             let until = min(killAt ?? deadline, now + Self.tick)
@@ -94,13 +103,13 @@ final class CommandRun: Sendable {
         }
         streams.drain(until: MonotonicClock.milliseconds() + Self.drainTime)
         // Not reaped yet, so the group's number still belongs to it: nothing of a timed-out program stays behind.
-        if killAt != nil { kill(-process, SIGKILL) }
+        if killAt != nil { signal(process, SIGKILL) }
         var code: Int32 = 0
-        var signal: Int32 = 0
-        _ = clinux_peek_exit(process, &code, &signal)
+        var endedBy: Int32 = 0
+        _ = clinux_peek_exit(process, &code, &endedBy)
         while waitpid(process, nil, 0) == -1, errno == EINTR {}
         return CommandResult(
-            ending: signal == 0 ? .exited(code) : .signalled(signal),
+            ending: endedBy == 0 ? .exited(code) : .signalled(endedBy),
             output: streams.outputTail.bytes,
             errorOutput: streams.errorTail.bytes,
             timedOut: timedOut,

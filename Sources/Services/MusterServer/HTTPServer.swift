@@ -33,7 +33,9 @@ struct HTTPServer {
                 maxHeaderFieldCount: 100
             )
         )
-        var builder = HTTPServerBuilder.http1(configuration: channel)
+        var builder = HTTPServerBuilder { responder in
+            LoopConnection(http: HTTP1Channel(responder: responder, configuration: channel))
+        }
         if let tls = options.tls { builder = try .tls(builder, tlsConfiguration: Self.configuration(tls)) }
         let routes = routes
         return try builder.buildServer(

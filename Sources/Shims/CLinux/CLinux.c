@@ -43,7 +43,7 @@ ssize_t clinux_write_quietly(int descriptor, const void *bytes, size_t count) {
 
 int clinux_spawn(
     pid_t *process, const char *executable, char *const arguments[], char *const environment[],
-    const char *working_directory, const int *descriptors, size_t descriptor_count) {
+    const char *working_directory, const int *descriptors, size_t descriptor_count, int own_group) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int result = posix_spawn_file_actions_init(&actions);
@@ -75,8 +75,9 @@ int clinux_spawn(
     if (result == 0) result = posix_spawnattr_setsigdefault(&attributes, &all);
     if (result == 0) result = posix_spawnattr_setpgroup(&attributes, 0);
     if (result == 0) {
-        result = posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (own_group) flags |= POSIX_SPAWN_SETPGROUP;
+        result = posix_spawnattr_setflags(&attributes, flags);
     }
     if (result == 0) result = posix_spawn(process, executable, &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);

@@ -57,7 +57,7 @@ public final class RunningProgram: Sendable {
         var pointers = variables.map { strdup($0) } + [nil]
         defer { for pointer in words + pointers { free(pointer) } }
         var pid: pid_t = 0
-        let code = clinux_spawn(&pid, path, &words, &pointers, nil, [input, output, output], 3)
+        let code = clinux_spawn(&pid, path, &words, &pointers, nil, [input, output, output], 3, 1)
         guard code == 0 else { throw Failure("cannot start \(path): \(String(cString: clinux_errno_text(code)))") }
         self.pid = pid
     }

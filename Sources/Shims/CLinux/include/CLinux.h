@@ -19,12 +19,12 @@ int clinux_pipe(int *descriptors);
 /// write(2) whose EPIPE comes without the SIGPIPE that would end the program.
 ssize_t clinux_write_quietly(int descriptor, const void *bytes, size_t count);
 
-/// Starts a program in a process group of its own, with signal dispositions and mask reset.
+/// Starts a program with signal dispositions and mask reset, in a process group of its own where `own_group` is not 0.
 ///
 /// `descriptors[i]` becomes descriptor i of the child; all others are closed. Returns 0, or the errno of the failure.
 int clinux_spawn(
     pid_t *process, const char *executable, char *const arguments[], char *const environment[],
-    const char *working_directory, const int *descriptors, size_t descriptor_count);
+    const char *working_directory, const int *descriptors, size_t descriptor_count, int own_group);
 
 /// How a process ended, without reaping it: 0 and its code or signal, 1 when it still runs, -1 with errno.
 int clinux_peek_exit(pid_t process, int *code, int *signal);
