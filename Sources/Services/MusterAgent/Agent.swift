@@ -25,7 +25,6 @@ public struct Agent: Service {
     }
 
     private let state: NodeState
-    private let service: any FleetService
     private let authority: any FleetAuthority
     private let queue: AssignmentQueue
     private let runner: UpgradeRunner
@@ -48,7 +47,6 @@ public struct Agent: Service {
         logger: Logger
     ) {
         self.state = state
-        self.service = service
         self.authority = authority
         self.runner = runner
         self.reporter = reporter
@@ -56,7 +54,7 @@ public struct Agent: Service {
         self.clock = clock
         self.limits = limits
         self.logger = logger
-        queue = AssignmentQueue(state: state, authority: authority, clock: clock, logger: logger)
+        queue = AssignmentQueue(state: state, authority: authority, service: service, clock: clock, logger: logger)
     }
 
     /// Works until the program is asked to end; an upgrade that is going on is taken up again by the next start.
@@ -91,12 +89,11 @@ public struct Agent: Service {
                 case .unavailable(let reason): return reason
                 case .empty:
                     await authority.keepFresh()
-                    let sequence = await state.memory.sequence
-                    guard let envelope = try await service.manifest(after: sequence, wait: limits.wait) else {
-                        return nil
+                    switch await queue.poll(wait: limits.wait) {
+                    case .nothing: return nil
+                    case .unavailable(let reason): return reason
+                    case .accepted: if await state.memory.queue.isEmpty { return nil }
                     }
-                    if let reason = try await queue.take(envelope) { return reason }
-                    if await state.memory.queue.isEmpty { return nil }
                 }
             }
         } catch {

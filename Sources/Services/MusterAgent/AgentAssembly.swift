@@ -71,6 +71,7 @@ public struct AgentAssembly: Sendable {
             authority: trust,
             health: HealthChecker(root: configuration.root, transport: transport, clock: clock),
             reporting: reporter,
+            service: service,
             checks: configuration.checks,
             clock: clock,
             limits: upgradeLimits,

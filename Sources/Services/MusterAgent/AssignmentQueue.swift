@@ -7,6 +7,7 @@ import MusterSystem
 struct AssignmentQueue: Sendable {
     let state: NodeState
     let authority: any FleetAuthority
+    let service: any FleetService
     let clock: AgentClock
     let logger: Logger
 
@@ -22,12 +23,34 @@ struct AssignmentQueue: Sendable {
         case unavailable(String)
     }
 
+    /// What came of asking for a newer manifest.
+    enum Poll: Sendable {
+        /// There is none.
+        case nothing
+        /// One came and was accepted.
+        case accepted
+        /// Nothing can be said now, or what came is not to be obeyed, and why.
+        case unavailable(String)
+    }
+
+    /// Asks for a newer manifest for at most `wait` seconds and takes it in.
+    func poll(wait: Int) async -> Poll {
+        do {
+            let sequence = await state.memory.sequence
+            guard let envelope = try await service.manifest(after: sequence, wait: wait) else { return .nothing }
+            return try await take(envelope).map { .unavailable($0) } ?? .accepted
+        } catch {
+            return .unavailable("\(error)")
+        }
+    }
+
     /// Judges a manifest as it came; nil when it is accepted, else why nothing comes of it.
-    func take(_ envelope: [UInt8]) async throws(SystemError) -> String? {
+    private func take(_ envelope: [UInt8]) async throws(SystemError) -> String? {
         switch await authority.judge(manifest: envelope, memory: await state.memory) {
         case .unavailable(let reason): return reason
         case .refused(let reason): return "the manifest is refused: \(reason)"
         case .accepted(let manifest, let tags, let tagsIssued):
+            try await withdraw(unlessIn: manifest)
             let begun = await state.journal?.rollout
             let executed = await state.executed
             try await state.change { memory in
@@ -66,6 +89,18 @@ struct AssignmentQueue: Sendable {
             )
             return .begun
         }
+    }
+
+    /// Ends an upgrade that has changed nothing yet and that the manifest does not carry any more.
+    ///
+    /// On the disk before the manifest's sequence is: whoever is killed in between gets the manifest once more.
+    private func withdraw(unlessIn manifest: UpdateManifest) async throws(SystemError) {
+        guard let journal = await state.journal, journal.phase.isBeforeInstall,
+            !manifest.assignments.contains(where: { $0.rollout == journal.rollout })
+        else { return }
+        let reason = "taken back by manifest \(manifest.sequence) before the installation; nothing was changed"
+        logger.notice("assignment withdrawn", metadata: ["rollout": "\(journal.rollout)", "reason": "\(reason)"])
+        try await state.apply(.withdrawn(reason), at: clock.now())
     }
 
     private func refuse(_ assignment: UpdateManifest.Assignment, _ reason: String) async throws(SystemError) {

@@ -91,6 +91,7 @@ final class NodeFixture {
     func agent(
         installer: DpkgInstaller? = nil,
         limits: UpgradeLimits? = nil,
+        source: (any PackageSource)? = nil,
         observer: @escaping JournalObserver = { _ in }
     ) async throws -> TestAgent {
         try await TestAgent(
@@ -98,6 +99,7 @@ final class NodeFixture {
             transport: transport,
             installer: installer,
             limits: limits,
+            source: source,
             observer: observer
         )
     }

@@ -56,6 +56,7 @@ import Testing
         let events: [UpgradeJournal.Event] = [
             .downloaded, .verified, .saved(source), .fileLost, .begun, .resumed, .installed(confirmUntil: Self.time),
             .unchanged("x"), .undone("x"), .confirmed, .putBack, .refused("x"), .failed("x"),
+            .withdrawn("x"),
         ]
         for phase in UpgradePhase.allCases {
             for event in events {
@@ -65,7 +66,8 @@ import Testing
                 #expect(!phase.isFinal, "\(event) follows \(phase)")
                 if phase.isBeforeInstall {
                     let allowed =
-                        [.installing, .refused, .failed].contains(journal.phase) || journal.phase.isBeforeInstall
+                        [.installing, .refused, .failed, .withdrawn].contains(journal.phase)
+                        || journal.phase.isBeforeInstall
                     #expect(allowed || (phase == .assigned && journal.phase == .done), "\(event) leads from \(phase)")
                 } else {
                     #expect(!journal.phase.isBeforeInstall, "\(event) leads back from \(phase)")

@@ -57,6 +57,7 @@ public struct TestAgent: Sendable {
         transport: HTTPTransport,
         installer: DpkgInstaller? = nil,
         limits: UpgradeLimits? = nil,
+        source: (any PackageSource)? = nil,
         observer: @escaping JournalObserver = { _ in }
     ) async throws {
         self.folder = folder
@@ -65,6 +66,8 @@ public struct TestAgent: Sendable {
         var impatient = UpgradeLimits()
         impatient.retry = Backoff.Policy(attempts: 2, first: 10, longest: 50)
         impatient.putBack = Backoff.Policy(attempts: nil, first: 50, longest: 500)
+        impatient.manifestWait = 0
+        impatient.manifestPause = 50
         impatient.confirmSeconds = 2
         impatient.confirmPause = 100
         let clock = AgentClock.system
@@ -101,10 +104,11 @@ public struct TestAgent: Sendable {
         let runner = UpgradeRunner(
             state: state,
             installer: installer,
-            download: PackageDownload(paths: paths, source: repository, clock: clock),
+            download: PackageDownload(paths: paths, source: source ?? repository, clock: clock),
             authority: trust,
             health: HealthChecker(root: Self.root(folder), transport: transport, clock: clock),
             reporting: reporter,
+            service: service,
             clock: clock,
             limits: limits ?? impatient,
             logger: logger

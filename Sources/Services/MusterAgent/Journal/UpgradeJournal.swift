@@ -7,7 +7,7 @@ import MusterModel
 /// assigned -> downloaded -> verified -> saved -> installing -> confirming -> done
 ///     ^____________|___________|__________|           |             |
 ///     (a file that is damaged is fetched again)       v             v
-/// before installing: refused, failed                rolling-back -> rolled-back
+/// before installing: refused, failed, withdrawn     rolling-back -> rolled-back
 /// ```
 /// A value without I/O: `apply` says what happened, `phase` what to do. Whoever is killed after writing a phase begins at
 /// that phase again, so every step can be done twice.
@@ -40,6 +40,8 @@ public struct UpgradeJournal: Hashable, Sendable {
         case refused(String)
         /// It could not be done.
         case failed(String)
+        /// The newest manifest does not carry the assignment any more.
+        case withdrawn(String)
     }
 
     /// An event that does not fit the phase: a mistake of the program.
@@ -119,6 +121,7 @@ public struct UpgradeJournal: Hashable, Sendable {
         case (.rollingBack, .putBack): end(.rolledBack, reason)
         case (_, .refused(let reason)) where phase.isBeforeInstall: end(.refused, reason)
         case (_, .failed(let reason)) where phase.isBeforeInstall: end(.failed, reason)
+        case (_, .withdrawn(let reason)) where phase.isBeforeInstall: end(.withdrawn, reason)
         default: throw WrongEvent(phase: phase, event: event)
         }
         changed = time

@@ -24,11 +24,13 @@ public enum UpgradePhase: String, Sendable, CaseIterable {
     case refused
     /// Could not be fetched or installed; nothing was changed.
     case failed
+    /// A newer manifest took the assignment back before anything was changed.
+    case withdrawn
 
     /// Whether nothing is left to do but to remember how it ended.
     public var isFinal: Bool {
         switch self {
-        case .done, .rolledBack, .refused, .failed: true
+        case .done, .rolledBack, .refused, .failed, .withdrawn: true
         case .assigned, .downloaded, .verified, .saved, .installing, .confirming, .rollingBack: false
         }
     }
@@ -37,14 +39,16 @@ public enum UpgradePhase: String, Sendable, CaseIterable {
     public var isBeforeInstall: Bool {
         switch self {
         case .assigned, .downloaded, .verified, .saved: true
-        case .installing, .confirming, .rollingBack, .done, .rolledBack, .refused, .failed: false
+        case .installing, .confirming, .rollingBack, .done, .rolledBack, .refused, .failed, .withdrawn: false
         }
     }
 
     /// The step as reports name it; going back is still confirming to the service, until it is over.
+    ///
+    /// An assignment that was taken back is no failure, and may come again: it stays where it was, with the reason.
     public var reported: NodeProgress.State {
         switch self {
-        case .assigned, .downloaded: .downloading
+        case .assigned, .downloaded, .withdrawn: .downloading
         case .verified, .saved: .verified
         case .installing: .installing
         case .confirming, .rollingBack: .confirming

@@ -8,6 +8,10 @@ public struct UpgradeLimits: Sendable {
     public var confirmSeconds: Int64 = 120
     /// Milliseconds between attempts to reach it.
     public var confirmPause: Int64 = 2000
+    /// Seconds that the service may hold a question for a newer manifest while an upgrade has not begun.
+    public var manifestWait = 55
+    /// Milliseconds before the first such question and between two: most downloads are over sooner.
+    public var manifestPause: Int64 = 1000
     /// Seconds that a report may take which nothing depends on.
     public var courtesySeconds: Int64 = 5
 

@@ -13,12 +13,10 @@ extension UpgradeRunner {
         {
             return .done(.confirmed)
         }
-        do throws(DownloadError) {
-            try await download.fetch(journal.installedRelease)
-            return .done(.downloaded)
-        } catch {
-            return .retry(error.message)
+        guard let failure = try await whileCarried({ await downloadFailure(journal.installedRelease) }) else {
+            return .withdrawn
         }
+        return failure.isEmpty ? .done(.downloaded) : .retry(failure)
     }
 
     /// downloaded -> verified: the package's own name, version and architecture are the signed ones.
@@ -67,18 +65,28 @@ extension UpgradeRunner {
                 )
             )
         case .found(let release):
-            do throws(DownloadError) {
-                try await download.fetch(release)
-            } catch {
-                return .retry("cannot keep \(package) \(version) to go back to: \(error.message)")
+            guard let failure = try await whileCarried({ await downloadFailure(release) }) else { return .withdrawn }
+            guard failure.isEmpty else {
+                return .retry("cannot keep \(package) \(version) to go back to: \(failure)")
             }
             return keep(release, .move)
         }
     }
 
-    /// saved -> installing: asks once more whether it is allowed, uses the statement up, and begins.
+    /// Why a file could not be fetched; empty when it is there.
+    private func downloadFailure(_ release: InstalledRelease) async -> String {
+        do throws(DownloadError) {
+            try await download.fetch(release)
+            return ""
+        } catch {
+            return error.message
+        }
+    }
+
+    /// saved -> installing: asks once more whether it is wanted and allowed, uses the statement up, and begins.
     func begin(_ journal: UpgradeJournal) async throws(UpgradeStop) {
         try await persevere(journal) { journal throws(UpgradeStop) in
+            if let result = await askAgain() { return result }
             switch await authority.judge(journal.assignment, memory: await state.memory) {
             case .unavailable(let reason): return .retry(reason)
             case .refused(let reason): return .done(.refused(reason))

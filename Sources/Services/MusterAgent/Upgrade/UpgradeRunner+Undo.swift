@@ -34,7 +34,7 @@ extension UpgradeRunner {
         } catch {
             throw .storage(error)
         }
-        await tidy(keeping: journal.phase == .failed ? paths.partial(release) : nil)
+        await tidy(keeping: [.failed, .withdrawn].contains(journal.phase) ? paths.partial(release) : nil)
         _ = await reporting.report(within: limits.courtesySeconds)
     }
 

@@ -6,7 +6,8 @@ import PackageInstaller
 /// Takes an upgrade from the phase in its journal to its end.
 ///
 /// May be stopped between any two instructions; the next `run` begins at the phase that is on the disk. One function a
-/// step: those before the installation are in `UpgradeRunner+Prepare.swift`, the others in `+Install` and `+Undo`.
+/// step: those before the installation are in `UpgradeRunner+Prepare.swift`, the others in `+Install` and `+Undo`. Until the
+/// installation a newer manifest may take the assignment back: `UpgradeRunner+Withdraw.swift`.
 public struct UpgradeRunner: Sendable {
     let state: NodeState
     let installer: any PackageInstalling
@@ -14,6 +15,7 @@ public struct UpgradeRunner: Sendable {
     let authority: any FleetAuthority
     let health: any HealthChecking
     let reporting: any Reporting
+    let queue: AssignmentQueue
     let checks: [HealthCheck]
     let clock: AgentClock
     let limits: UpgradeLimits
@@ -27,6 +29,7 @@ public struct UpgradeRunner: Sendable {
         authority: any FleetAuthority,
         health: any HealthChecking,
         reporting: any Reporting,
+        service: any FleetService,
         checks: [HealthCheck] = [],
         clock: AgentClock,
         limits: UpgradeLimits = UpgradeLimits(),
@@ -42,6 +45,7 @@ public struct UpgradeRunner: Sendable {
         self.clock = clock
         self.limits = limits
         self.logger = logger
+        queue = AssignmentQueue(state: state, authority: authority, service: service, clock: clock, logger: logger)
     }
 
     /// Finishes or undoes what the journal says; returns when there is no journal any more.
@@ -58,7 +62,7 @@ public struct UpgradeRunner: Sendable {
             case .installing: try await install(journal)
             case .confirming: try await confirm(journal)
             case .rollingBack: try await putBack(journal)
-            case .done, .rolledBack, .refused, .failed: try await settle(journal)
+            case .done, .rolledBack, .refused, .failed, .withdrawn: try await settle(journal)
             }
         }
     }
@@ -83,24 +87,32 @@ public struct UpgradeRunner: Sendable {
             case .done(let event):
                 try ensureRunning()
                 return try await apply(event)
+            case .withdrawn: return try ensureRunning()
             case .retry(let reason):
                 try ensureRunning()
                 guard let wait = backoff.next() else { return try await apply(.failed(reason)) }
-                try await pause(wait, because: reason)
+                await announce(wait, because: reason)
+                guard try await whileCarried({ await sleep(wait) }) != nil else { return }
+                try ensureRunning()
             }
         }
     }
 
     /// Waits before another attempt, and lets the service know why.
     func pause(_ wait: Duration, because reason: String) async throws(UpgradeStop) {
+        await announce(wait, because: reason)
+        guard await sleep(wait) else { throw .cancelled }
+    }
+
+    private func announce(_ wait: Duration, because reason: String) async {
         logger.warning("upgrade waits", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
         await state.setNote(reason)
         _ = await reporting.report(within: limits.courtesySeconds)
-        do throws(CancellationError) {
-            try await clock.sleep(wait)
-        } catch {
-            throw .cancelled
-        }
+    }
+
+    /// Whether the wait was not cut short.
+    func sleep(_ wait: Duration) async -> Bool {
+        (try? await clock.sleep(wait)) != nil
     }
 
     func ensureRunning() throws(UpgradeStop) {

@@ -20,6 +20,8 @@ public enum UpgradeStop: Error, Sendable, CustomStringConvertible {
 enum StepResult: Sendable {
     /// The step is done: this happened.
     case done(UpgradeJournal.Event)
+    /// A newer manifest took the assignment back; that is in the journal.
+    case withdrawn
     /// Nothing was changed; it may work later.
     case retry(String)
 }
