@@ -280,6 +280,12 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "EndToEndUpgradeTests",
+        dependencies: ["CanonicalJSON", "MusterTestSupport", "musterd", "muster", "muster-agent"],
+        path: "Tests/Integration/EndToEndUpgradeTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",

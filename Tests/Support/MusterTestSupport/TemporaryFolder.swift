@@ -6,9 +6,10 @@ public final class TemporaryFolder: Sendable {
     /// The folder's path.
     public let path: String
 
-    /// Creates the folder below `/tmp`.
+    /// Creates the folder below `TMPDIR`, which is `/tmp` unless told.
     public init() throws {
-        path = "/tmp/muster-test-\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        path = parent + "/muster-test-\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 36))"
         try Directory.create(path, mode: 0o700)
     }
 

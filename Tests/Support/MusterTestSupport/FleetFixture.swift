@@ -1,0 +1,215 @@
+import CanonicalJSON
+import Glibc
+import MusterSystem
+
+/// A whole fleet of the real programs for one test: musterd on loopback, operators with keys of their own, nodes that each
+/// own a dpkg database.
+///
+/// Everything lives in one temporary folder; at the end the programs are ended by their process ids, last first.
+public actor FleetFixture {
+    /// Where everything is.
+    public nonisolated let folder: TemporaryFolder
+    /// The service's address.
+    public nonisolated let address: String
+    private let service: RunningProgram
+    private var agents: [(name: String, program: RunningProgram)] = []
+    private var logs = 0
+
+    /// Runs a test in a new fleet made by `ada`; `options` are added to `muster fleet init`.
+    ///
+    /// `policy` is given the public key line of each operator in turn and returns the policy's source; without it ada may
+    /// do everything.
+    public static func run(
+        operators: [String] = ["ada"],
+        options: [String] = [],
+        policy: (@Sendable ([String]) -> String)? = nil,
+        _ test: @Sendable (FleetFixture) async throws -> Void
+    ) async throws {
+        let fixture = try await FleetFixture()
+        do {
+            try await fixture.found(operators, options, policy)
+            try await test(fixture)
+        } catch {
+            let story = await fixture.story()
+            await fixture.end()
+            throw RunningProgram.Failure("\(error)\n\(story)")
+        }
+        await fixture.end()
+    }
+
+    private init() async throws {
+        folder = try TemporaryFolder()
+        let log = folder.file("musterd.log")
+        service = try RunningProgram(
+            try BuiltProgram("musterd").path,
+            [
+                "serve", "--state-dir", folder.file("service"), "--listen", "127.0.0.1:0", "--report-seconds", "1",
+                "--log-level", "warning",
+            ],
+            log: log
+        )
+        let running = service
+        var found: String?
+        for _ in 0..<600 where found == nil {
+            try await Task.sleep(for: .milliseconds(50))
+            let line = running.output.split(separator: "\n").first { $0.contains("listening on ") }
+            found = line?.split(separator: " ").last.map { String($0) }
+        }
+        guard let found else {
+            await running.end()
+            throw RunningProgram.Failure("musterd did not start:\n\(running.output)")
+        }
+        address = found
+    }
+
+    /// Ends what still runs, last first.
+    private func end() async {
+        for agent in agents.reversed() { await agent.program.end() }
+        agents = []
+        await service.end()
+    }
+
+    /// What the programs said, for the report of a failed test.
+    private func story() -> String {
+        (agents.map { ($0.name, $0.program.output) } + [("musterd", service.output)])
+            .map { "--- \($0.0)\n\($0.1.suffix(4000))" }.joined(separator: "\n")
+    }
+
+    // MARK: Operators
+
+    private func found(
+        _ operators: [String],
+        _ options: [String],
+        _ policy: (@Sendable ([String]) -> String)?
+    ) async throws {
+        try folder.write("passphrase", "a passphrase for tests\n".utf8)
+        var lines: [String] = []
+        for name in operators {
+            try Directory.create(folder.file("desk"), mode: 0o755)
+            let key = folder.file("desk/\(name)")
+            try await succeed("/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key])
+            lines.append(try text("desk/\(name).pub"))
+        }
+        var arguments = ["fleet", "init", "--service", address, "--operator", operators[0]]
+        arguments += ["--operator-key", folder.file("desk/\(operators[0]).pub")]
+        arguments += ["--setup-token-file", folder.file("service/setup-token")] + passphrase + options
+        if let policy { arguments += ["--policy", try folder.write("policy.yaml", policy(lines).utf8)] }
+        let said = try await muster(arguments, as: operators[0])
+        let fleet = said.split(separator: "\n").first { $0.hasPrefix("fleet ") }.map { String($0.dropFirst(6)) } ?? ""
+        for name in operators.dropFirst() {
+            let key = folder.file("desk/\(name).pub")
+            let join = ["fleet", "join", "--service", address, "--fleet", fleet]
+            try await muster(join + ["--operator", name, "--operator-key", key], as: name)
+        }
+    }
+
+    /// The options that name the file with the passphrase of every sealed key.
+    public nonisolated var passphrase: [String] { ["--passphrase-file", folder.file("passphrase")] }
+
+    /// The configuration folder of an operator.
+    public nonisolated func desk(_ name: String) -> String { folder.file("desk/\(name).config") }
+
+    /// Runs `muster` as an operator and returns what it printed; it must exit with `status`.
+    @discardableResult
+    public func muster(_ arguments: [String], as name: String = "ada", status: Int32 = 0) async throws -> String {
+        var environment = Command.plainEnvironment
+        environment["MUSTER_CONFIG_DIR"] = desk(name)
+        environment["HOME"] = folder.file("desk")
+        let program = try BuiltProgram("muster").path
+        let result = try await Command(program, arguments, environment: environment).run(
+            timeout: .seconds(180),
+            outputLimit: 1 << 22
+        )
+        guard result.ending == .exited(status) else {
+            let said = result.outputText + result.errorText
+            throw RunningProgram.Failure(
+                "muster \(arguments.joined(separator: " ")) \(result.endingText), expected \(status):\n\(said)"
+            )
+        }
+        return result.outputText
+    }
+
+    /// What `muster … --json` printed, read.
+    public func json(_ arguments: [String], as name: String = "ada") async throws -> JSONValue {
+        try JSONValue.parse(Array(try await muster(arguments + ["--json"], as: name).utf8), limit: 1 << 22)
+    }
+
+    /// Builds a package and returns its path.
+    public func build(_ package: TestPackage) async throws -> String {
+        try folder.write("packages/" + package.fileName, try await package.build())
+    }
+
+    // MARK: Nodes
+
+    /// Lets nodes with these names and tags in and starts their agents.
+    public func addNodes(_ names: [String], tag: String = "web") async throws {
+        let token = try await muster(["enroll", "token", "--tag", tag, "--uses", "\(names.count)"])
+        try folder.write("token", token.utf8)
+        for name in names {
+            try Directory.create(root(name), mode: 0o755)
+            let configuration = "{\"root\": \"\(root(name))\", \"report_seconds\": 1}"
+            try folder.write("nodes/\(name)/agent.json", configuration.utf8)
+            try await succeed(
+                try BuiltProgram("muster-agent").path,
+                ["enroll", "--service", address, "--token-file", folder.file("token"), "--name", name] + state(name)
+            )
+            try startAgent(name)
+        }
+    }
+
+    /// The root folder of a node's packages.
+    public nonisolated func root(_ name: String) -> String { folder.file("nodes/\(name)/root") }
+
+    /// Starts the agent of a node that is enrolled.
+    public func startAgent(_ name: String) throws {
+        logs += 1
+        let program = try RunningProgram(
+            try BuiltProgram("muster-agent").path,
+            ["serve", "--config", folder.file("nodes/\(name)/agent.json")] + state(name),
+            log: folder.file("nodes/\(name)/agent-\(logs).log")
+        )
+        agents.append((name, program))
+    }
+
+    /// Ends the agent of a node.
+    public func stopAgent(_ name: String) async {
+        guard let index = agents.lastIndex(where: { $0.name == name }) else { return }
+        await agents.remove(at: index).program.end()
+    }
+
+    /// The version of a package that dpkg itself says is installed; empty where there is none.
+    public func installed(_ package: String, on name: String) async throws -> String {
+        let format = ["--show", "--showformat", "${Version} ${db:Status-Status}", package]
+        let query = Command("/usr/bin/dpkg-query", ["--admindir", root(name) + "/var/lib/dpkg"] + format)
+        let words = try await query.run(timeout: .seconds(30)).outputText.split(separator: " ")
+        return words.count == 2 && words[1] == "installed" ? String(words[0]) : ""
+    }
+
+    /// Waits until a rollout is as it should be; shows it as it is when that takes too long.
+    public func wait(
+        for rollout: String,
+        within seconds: Int = 120,
+        until isReached: @Sendable (JSONValue) -> Bool
+    ) async throws {
+        var last: JSONValue = .null
+        for _ in 0..<(seconds * 2) {
+            last = try await json(["rollout", "show", rollout])
+            if isReached(last) { return }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw RunningProgram.Failure("rollout \(rollout) did not come to where it should:\n\(last.prettyText)")
+    }
+
+    private nonisolated func state(_ name: String) -> [String] { ["--state-dir", folder.file("nodes/\(name)/state")] }
+
+    private func succeed(_ program: String, _ arguments: [String]) async throws {
+        let result = try await Command(program, arguments).run(timeout: .seconds(120))
+        guard result.succeeded else {
+            throw RunningProgram.Failure("\(program) \(arguments) \(result.endingText):\n\(result.errorText)")
+        }
+    }
+
+    private func text(_ name: String) throws -> String {
+        String(decoding: try BoundedFile.read(folder.file(name), limit: 65536).filter { $0 != 0x0A }, as: UTF8.self)
+    }
+}
