@@ -23,8 +23,8 @@ public struct RolloutStrategy: Hashable, Sendable {
     public var maxFailures: Int
     /// Seconds after its assignment by which a node must have begun to install.
     ///
-    /// One that was not in contact since no longer holds up its stage and is assigned again when it is seen; one that
-    /// was in contact, and may hold the assignment, counts as failed.
+    /// One that was not heard of since no longer holds up its stage (as soon as no manifest it may hold is good any more)
+    /// and is assigned again when it is seen; one that was, and has the assignment, counts as failed.
     public var startDeadlineSeconds: Int
     /// Seconds after it has begun by which a node must have confirmed, or it counts as failed (lost contact).
     public var finishDeadlineSeconds: Int

@@ -20,7 +20,8 @@ import MusterModel
 ///
 /// - What a manifest carries is `isAssigned(node)`; `.assign` and `.withdraw` say when that changed.
 /// - `.seen(node)` is applied in the transaction that hands a manifest to the node, so that a node that was never seen
-///   since it was assigned is known not to hold the assignment. `needs(seen:)` spares the transactions that change nothing.
+///   since it was assigned is known not to hold the assignment; one that was handed it and is silent since keeps its place
+///   in flight until no such manifest is good any more. `needs(seen:)` spares the transactions that change nothing.
 /// - `revision` rises with every change; state is stored only when it did, and long polls wait for it.
 ///
 /// What it promises, and `RolloutSimulationTests` checks after every event: never more nodes in flight than the strategy
@@ -76,6 +77,7 @@ public struct Rollout: Sendable {
     var ready = IndexHeap()
     var startDeadlines = DeadlineQueue()
     var finishDeadlines = DeadlineQueue()
+    var silentDeadlines = DeadlineQueue()
 
     // What the event being applied did.
     var effects: [RolloutEffect] = []
@@ -122,7 +124,11 @@ public struct Rollout: Sendable {
     /// Whether `.seen(node)` would change anything.
     public func needs(seen node: NodeID) -> Bool {
         guard phase.isOpen, let index = indices[node] else { return false }
-        return nodes[index].state == .skipped || (nodes[index].state.isAssigned && !nodes[index].hasContact)
+        switch nodes[index].state {
+        case .skipped: return true
+        case .withdrawn: return phase == .running
+        default: return nodes[index].state.isAssigned && !nodes[index].hasAnswered
+        }
     }
 
     /// When `.tick` is to be applied next, never before `time`; nil once the rollout is over.
@@ -131,6 +137,7 @@ public struct Rollout: Sendable {
         var next = expires
         if phase == .running, counts.inFlight == 0, let bakesUntil { next = min(next, bakesUntil) }
         if let first = startDeadlines.first { next = min(next, startDeadline(first.since)) }
+        if phase == .running, let first = silentDeadlines.first { next = min(next, silentDeadline(first.since)) }
         if let first = finishDeadlines.first { next = min(next, finishDeadline(first.since)) }
         return max(next, time)
     }

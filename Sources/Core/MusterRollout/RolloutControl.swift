@@ -58,7 +58,7 @@ extension Rollout {
     }
 
     /// A node that kept its place while the rollout was halted, since it may have begun without our knowing.
-    private mutating func assignAgain(_ index: Int) {
+    mutating func assignAgain(_ index: Int) {
         move(index, to: .assigned)
         effects.append(.assign(nodes[index].id))
     }
@@ -66,7 +66,7 @@ extension Rollout {
     private mutating func withdrawAll() {
         for index in nodes.indices where nodes[index].state.isAssigned && !nodes[index].state.hasBegun {
             effects.append(.withdraw(nodes[index].id))
-            if nodes[index].hasContact {
+            if nodes[index].handedAt != nil {
                 move(index, to: .withdrawn)
             } else {
                 sendBack(index)

@@ -7,9 +7,9 @@ import MusterModel
 /// ```
 /// {"id", "version", "strategy", "expires", "phase", "reason"?, "by"?, "approved", "revision", "clock", "failures",
 ///  "forgiven", "planned", "open_stages": [1, 3], "bakes_until"?, "cursor", "said_only_skipped",
-///  "nodes": [{"id", "state", "since", "stage"?, "reason"?, "contact"?, "assigned"?, "failed"?}, …]}
+///  "nodes": [{"id", "state", "since", "stage"?, "reason"?, "handed"?, "answered"?, "assigned"?, "failed"?}, …]}
 /// ```
-/// Times are milliseconds; `contact`, `assigned` and `failed` are there when true. What is derived is not stored. Reading
+/// Times are milliseconds; `answered`, `assigned` and `failed` are there when true. What is derived is not stored. Reading
 /// refuses what no rollout can be, so that a damaged row is an error and never an assignment.
 extension Rollout {
     /// The whole state.
@@ -94,6 +94,11 @@ extension Rollout {
         }
         assigned.sort { (nodes[$0].since, $0) < (nodes[$1].since, $1) }
         for index in assigned { enqueueDeadline(index) }
+        guard phase == .running else { return }
+        let withdrawn = nodes.indices.filter { nodes[$0].state == .withdrawn }
+        for index in withdrawn.sorted(by: { (nodes[$0].since, $0) < (nodes[$1].since, $1) }) {
+            silentDeadlines.append(DeadlineQueue.Entry(index: index, since: nodes[index].since))
+        }
     }
 }
 
@@ -123,7 +128,8 @@ extension RolloutNode {
         ]
         if let stage { object["stage"] = JSONValue(stage) }
         if !reason.isEmpty { object["reason"] = .string(reason) }
-        if hasContact { object["contact"] = true }
+        if let handedAt { object["handed"] = .integer(handedAt.milliseconds) }
+        if hasAnswered { object["answered"] = true }
         if wasAssigned { object["assigned"] = true }
         if hasFailed { object["failed"] = true }
         return .object(object)
@@ -140,7 +146,8 @@ extension RolloutNode {
         )
         if fields.has("stage") { stage = Int(try fields.integer("stage", in: 0...Int64(max(0, stages - 1)))) }
         guard stage == nil || stages > 0 else { throw fields.error("stage", "stands without an open stage") }
-        hasContact = fields.has("contact") ? try fields.bool("contact") : false
+        handedAt = try fields.optional("handed") { fields, key throws(JSONError) in try fields.milliseconds(key) }
+        hasAnswered = fields.has("answered") ? try fields.bool("answered") : false
         wasAssigned = fields.has("assigned") ? try fields.bool("assigned") : false
         hasFailed = fields.has("failed") ? try fields.bool("failed") : false
     }

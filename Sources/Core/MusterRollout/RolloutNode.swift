@@ -9,8 +9,8 @@ public struct RolloutNode: Hashable, Sendable {
         case waiting
         /// Not in contact: it holds up no stage, and is assigned when it is seen again.
         case skipped
-        /// Told to upgrade, then the rollout stopped before it was known to have begun. It may still act on the manifest
-        /// it holds, so it keeps its place in flight.
+        /// A manifest with the assignment was handed out, but the rollout stopped, or nothing was heard since. The node may
+        /// still act on that manifest, so it keeps its place in flight.
         case withdrawn
         /// Its manifest carries the assignment.
         case assigned
@@ -113,8 +113,10 @@ public struct RolloutNode: Hashable, Sendable {
     public internal(set) var since: UTCTime
     /// Why, in words; empty while all is well.
     public internal(set) var reason: String
-    /// Whether it was in contact since it was assigned, so that it may hold the assignment.
-    var hasContact = false
+    /// When a manifest with the assignment was handed out to it; nil where that never happened.
+    var handedAt: UTCTime?
+    /// Whether it was in contact again after that, so that it is known to have got it.
+    var hasAnswered = false
     /// Whether it was ever assigned.
     var wasAssigned = false
     /// Whether it was counted among the failures.

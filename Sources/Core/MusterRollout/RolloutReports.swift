@@ -19,7 +19,8 @@ extension Rollout {
                 fail(index, state, progress.reason.isEmpty ? "no reason given" : progress.reason)
             }
         } else if nodes[index].state.isInFlight, state.order > nodes[index].state.order {
-            nodes[index].hasContact = true
+            nodes[index].handedAt = nodes[index].handedAt ?? clock
+            nodes[index].hasAnswered = true
             move(index, to: state)
         }
         if phase.isOpen { markSeen(index) }
@@ -51,12 +52,32 @@ extension Rollout {
             if !isStale { due.append(entry.index) }
             finishDeadlines.removeFirst()
         }
+        let silent = passSilentDeadlines()
         for index in due.sorted() { passDeadline(index) }
+        for index in silent { skip(index) }
+    }
+
+    /// Nodes that were handed an assignment, never answered, and can no longer act on it.
+    ///
+    /// While the rollout is halted nothing is decided about them: resuming assigns them again.
+    private mutating func passSilentDeadlines() -> [Int] {
+        var due: [Int] = []
+        while let entry = silentDeadlines.first {
+            let node = nodes[entry.index]
+            let isStale = phase != .running || node.state != .withdrawn || node.since != entry.since
+            guard isStale || silentDeadline(entry.since) <= clock else { break }
+            if !isStale { due.append(entry.index) }
+            silentDeadlines.removeFirst()
+        }
+        return due.sorted()
     }
 
     func startDeadline(_ since: UTCTime) -> UTCTime { since.adding(seconds: Int64(strategy.startDeadlineSeconds)) }
 
     func finishDeadline(_ since: UTCTime) -> UTCTime { since.adding(seconds: Int64(strategy.finishDeadlineSeconds)) }
+
+    /// A manifest that was handed out before `since` is of no use any more.
+    func silentDeadline(_ since: UTCTime) -> UTCTime { since.adding(seconds: UpdateManifest.lifetime) }
 
     private func isNotBegun(_ entry: DeadlineQueue.Entry) -> Bool {
         let node = nodes[entry.index]
@@ -73,8 +94,12 @@ extension Rollout {
                 .lost,
                 "lost contact: not confirmed within \(strategy.finishDeadlineSeconds) s of beginning \(last)"
             )
-        } else if node.hasContact {
+        } else if node.hasAnswered {
             fail(index, .failed, "did not begin within \(strategy.startDeadlineSeconds) s of its assignment \(last)")
+        } else if let handedAt = node.handedAt, clock < silentDeadline(handedAt) {
+            effects.append(.withdraw(node.id))
+            move(index, to: .withdrawn)
+            silentDeadlines.append(DeadlineQueue.Entry(index: index, since: clock))
         } else {
             skip(index)
         }
@@ -82,8 +107,8 @@ extension Rollout {
 
     private mutating func skip(_ index: Int) {
         let reason = "not in contact within \(strategy.startDeadlineSeconds) s of its assignment"
+        if nodes[index].state.isAssigned { effects.append(.withdraw(nodes[index].id)) }
         move(index, to: .skipped, reason: reason)
-        effects.append(.withdraw(nodes[index].id))
         effects.append(.skipped(nodes[index].id, reason: reason))
     }
 
@@ -113,12 +138,20 @@ extension Rollout {
         halt(Self.clip("\(nodes) failed, \(strategy.maxFailures) allowed; the last: \(reason)"), by: nil)
     }
 
+    /// The first contact of an assigned node hands the assignment out; a later one shows that the node has it.
     private mutating func markSeen(_ index: Int) {
-        if nodes[index].state == .skipped {
-            sendBack(index)
-        } else if nodes[index].state.isAssigned, !nodes[index].hasContact {
-            nodes[index].hasContact = true
-            hasChanged = true
+        switch nodes[index].state {
+        case .skipped: sendBack(index)
+        case .withdrawn where phase == .running: assignAgain(index)
+        default: break
         }
+        guard nodes[index].state.isAssigned, !nodes[index].hasAnswered else { return }
+        if let handedAt = nodes[index].handedAt {
+            guard clock > handedAt else { return }
+            nodes[index].hasAnswered = true
+        } else {
+            nodes[index].handedAt = clock
+        }
+        hasChanged = true
     }
 }

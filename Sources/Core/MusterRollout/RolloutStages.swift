@@ -35,7 +35,7 @@ extension Rollout {
             if openStages.isEmpty { openNextStage() }
             assignWithinLimits()
             guard !isEveryNodeDone else { return complete() }
-            guard isStageComplete else { return sayIfOnlySkippedRemain() }
+            guard isStageComplete else { return waitForNodes() }
             guard hasBaked() else { return }
             openNextStage()
         }
@@ -89,7 +89,8 @@ extension Rollout {
     }
 
     private mutating func assign(_ index: Int) {
-        nodes[index].hasContact = false
+        nodes[index].handedAt = nil
+        nodes[index].hasAnswered = false
         nodes[index].wasAssigned = true
         setStage(index, openStages.count - 1)
         move(index, to: .assigned)
@@ -114,7 +115,12 @@ extension Rollout {
         effects.append(.completed)
     }
 
-    private mutating func sayIfOnlySkippedRemain() {
+    /// The stage is not complete, or no more: a node of it was removed while it baked.
+    private mutating func waitForNodes() {
+        if bakesUntil != nil {
+            bakesUntil = nil
+            hasChanged = true
+        }
         guard waitsOnlyForSkipped, !saidOnlySkipped else { return }
         saidOnlySkipped = true
         hasChanged = true

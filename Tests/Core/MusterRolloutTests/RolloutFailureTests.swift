@@ -38,10 +38,27 @@ struct RolloutFailureTests {
         #expect(bench.rollout.node(nodes[0])?.state == .lost)
         #expect(lost.count == 2 && bench.rollout.failures == 1)
         _ = bench.apply(.seen(nodes[2]))
-        let effects = bench.wait(300)
+        _ = bench.wait(1)
+        _ = bench.apply(.seen(nodes[2]))
+        let effects = bench.wait(299)
         #expect(bench.rollout.node(nodes[1])?.state == .skipped)
         #expect(bench.rollout.node(nodes[2])?.state == .failed)
         #expect(effects.haltReason?.contains("did not begin within 600 s") == true)
+    }
+
+    @Test(
+        "a node that was handed its assignment and is silent since keeps its place until no manifest is good any more"
+    )
+    func silence() throws {
+        var bench = try RolloutBench(nodes: 1, oneStage)
+        let node = bench.assigned[0]
+        _ = bench.apply(.seen(node))
+        #expect(bench.wait(600) == [.withdraw(node)])
+        #expect(bench.rollout.counts.inFlight == 1)
+        #expect(bench.rollout.nextDeadline(after: bench.now) == bench.now.adding(seconds: UpdateManifest.lifetime))
+        #expect(bench.wait(UpdateManifest.lifetime).contains(.onlySkippedRemain(1)))
+        #expect(bench.apply(.seen(node)) == [.assign(node)])
+        #expect(bench.rollout.failures == 0)
     }
 
     @Test("a late word of a node that was given up corrects its state, and its failure is counted once")
@@ -131,8 +148,11 @@ struct RolloutFailureTests {
     func clockStepsBack() throws {
         var bench = try RolloutBench(nodes: 1, oneStage)
         bench.now = bench.now.adding(seconds: -100_000)
-        #expect(bench.apply(.seen(bench.assigned[0])) == [])
-        bench.now = bench.now.adding(seconds: 100_599)
+        let node = bench.assigned[0]
+        #expect(bench.apply(.seen(node)) == [])
+        bench.now = bench.now.adding(seconds: 100_001)
+        #expect(bench.apply(.seen(node)) == [])
+        bench.now = bench.now.adding(seconds: 598)
         #expect(bench.apply(.tick) == [])
         bench.now = bench.now.adding(seconds: 1)
         #expect(bench.apply(.tick).contains(.completed))

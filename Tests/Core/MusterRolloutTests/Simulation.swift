@@ -202,6 +202,8 @@ struct Simulation {
         if nodes[index].fate == .dies, random.chance(40) {
             nodes[index].isDone = true
             nodes[index].isOnline = false
+            nodes[index].isChanging = false
+            nodes[index].mayBeginUntil = nil
             return
         }
         if state == .confirmed { nodes[index].version = "2.0" }

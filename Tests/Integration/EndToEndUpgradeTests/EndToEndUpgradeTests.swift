@@ -15,7 +15,7 @@ struct EndToEndUpgradeTests {
             try await fleet.addNodes(Self.nodes)
             let said = try await fleet.muster(Self.start("1.0", stages: "1,50%,100%") + ["--watch"])
             for node in Self.nodes {
-                #expect(try await fleet.installed(Self.package, on: node) == "1.0")
+                try await Self.expect("1.0", on: node, fleet)
             }
             let stages = said.split(separator: "\n").filter { $0.hasPrefix("stage ") && $0.contains(" complete") }
             #expect(stages.map { $0.prefix(12) } == ["stage 1 of 3", "stage 2 of 3", "stage 3 of 3"])
@@ -34,7 +34,7 @@ struct EndToEndUpgradeTests {
             #expect(said.contains("no such luck"))
             #expect(said.split(separator: "\n").count { $0.contains(" rolled-back") } == 1)
             for node in Self.nodes.prefix(3) {
-                #expect(try await fleet.installed(Self.package, on: node) == "1.0")
+                try await Self.expect("1.0", on: node, fleet)
             }
         }
     }
@@ -45,13 +45,14 @@ struct EndToEndUpgradeTests {
             try await Self.release("1.0", fleet)
             try await fleet.addNodes(Array(Self.nodes.prefix(3)))
             await fleet.stopAgent("web-2")
+            try await Task.sleep(for: .seconds(4))
             try await fleet.muster(Self.start("1.0", stages: "1,100%") + ["--start-deadline", "2s"])
             let rollout = try await Self.newestRollout(fleet)
             try await fleet.wait(for: rollout) { Self.states($0) == ["confirmed", "confirmed", "skipped"] }
-            #expect(try await fleet.installed(Self.package, on: "web-2") == "")
+            try await Self.expect("", on: "web-2", fleet)
             try await fleet.startAgent("web-2")
             try await fleet.wait(for: rollout) { $0["state"] == "complete" }
-            #expect(try await fleet.installed(Self.package, on: "web-2") == "1.0")
+            try await Self.expect("1.0", on: "web-2", fleet)
         }
     }
 
@@ -69,7 +70,7 @@ struct EndToEndUpgradeTests {
             try await fleet.muster(["release", "publish", staged])
             try await fleet.addNodes(["web-1"])
             try await fleet.muster(Self.start("1.0", stages: "100%") + ["--watch"])
-            #expect(try await fleet.installed(Self.package, on: "web-1") == "1.0")
+            try await Self.expect("1.0", on: "web-1", fleet)
         }
     }
 
@@ -82,14 +83,19 @@ struct EndToEndUpgradeTests {
             let rollout = try await Self.newestRollout(fleet)
             try await fleet.wait(for: rollout) { $0["state"] == "waiting-for-approval" }
             try await fleet.muster(["rollout", "approve", rollout, "--yes"], as: "ada", status: 1)
-            #expect(try await fleet.installed(Self.package, on: "web-1") == "")
+            try await Self.expect("", on: "web-1", fleet)
             try await fleet.muster(["rollout", "approve", rollout, "--yes"], as: "ben")
             try await fleet.wait(for: rollout) { $0["state"] == "complete" }
-            #expect(try await fleet.installed(Self.package, on: "web-1") == "1.0")
+            try await Self.expect("1.0", on: "web-1", fleet)
         }
     }
 
     // MARK: Steps
+
+    private static func expect(_ version: String, on node: String, _ fleet: FleetFixture) async throws {
+        let found = try await fleet.installed(package, on: node)
+        #expect(found == version, "on \(node)")
+    }
 
     private static func release(_ version: String, _ fleet: FleetFixture, health: String? = nil) async throws {
         let file = try await fleet.build(TestPackage(package, version))
@@ -103,7 +109,7 @@ struct EndToEndUpgradeTests {
 
     private static func newestRollout(_ fleet: FleetFixture) async throws -> String {
         let list = try await fleet.json(["rollout", "list"])
-        guard case .array(let rollouts) = list["rollouts"] ?? list, case .string(let id)? = rollouts.first?["id"] else {
+        guard case .array(let rollouts)? = list["items"], case .string(let id)? = rollouts.first?["id"] else {
             throw RunningProgram.Failure("no rollout in \(list.prettyText)")
         }
         return id

@@ -181,8 +181,13 @@ public actor FleetFixture {
     public func installed(_ package: String, on name: String) async throws -> String {
         let format = ["--show", "--showformat", "${Version} ${db:Status-Status}", package]
         let query = Command("/usr/bin/dpkg-query", ["--admindir", root(name) + "/var/lib/dpkg"] + format)
-        let words = try await query.run(timeout: .seconds(30)).outputText.split(separator: " ")
-        return words.count == 2 && words[1] == "installed" ? String(words[0]) : ""
+        let result = try await query.run(timeout: .seconds(30))
+        if result.ending == .exited(1), result.errorText.contains("no packages found") { return "" }
+        guard result.succeeded else {
+            throw RunningProgram.Failure("dpkg-query \(result.endingText): \(result.outputText)\(result.errorText)")
+        }
+        let words = result.outputText.split(separator: " ")
+        return words.count == 2 && words[1] == "installed" ? String(words[0]) : "(\(result.outputText))"
     }
 
     /// Waits until a rollout is as it should be; shows it as it is when that takes too long.
