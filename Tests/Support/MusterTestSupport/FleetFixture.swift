@@ -141,7 +141,7 @@ public actor FleetFixture {
 
     // MARK: Nodes
 
-    /// Lets nodes with these names and tags in and starts their agents.
+    /// Lets nodes with these names and this tag in, starts their agents and waits for their first reports.
     public func addNodes(_ names: [String], tag: String = "web") async throws {
         let token = try await muster(["enroll", "token", "--tag", tag, "--uses", "\(names.count)"])
         try folder.write("token", token.utf8)
@@ -155,6 +155,17 @@ public actor FleetFixture {
             )
             try startAgent(name)
         }
+        try await waitUntilOnline(names)
+    }
+
+    /// Until its first report a node's architecture is unknown, and no rollout selects it.
+    private func waitUntilOnline(_ names: [String]) async throws {
+        for _ in 0..<120 {
+            let lines = try await muster(["node", "list", "--state", "online"]).split(separator: "\n")
+            if names.allSatisfy({ name in lines.contains { $0.hasPrefix(name + " ") } }) { return }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw RunningProgram.Failure("not all of \(names) came online")
     }
 
     /// The root folder of a node's packages.
