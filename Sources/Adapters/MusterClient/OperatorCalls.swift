@@ -126,11 +126,13 @@ extension MusterClient {
     }
 
     /// `PUT /v1/repository/files/{sha256}`: uploads a target file out of memory.
+    ///
+    /// Without a session only a policy while nobody can log in (problem `policy-expired`).
     public func upload(
         bytes: [UInt8],
         sha256: [UInt8],
         target: String,
-        session: String
+        session: String?
     ) async throws(ClientError) {
         let call = Call(
             method: .put,
@@ -145,7 +147,9 @@ extension MusterClient {
     }
 
     /// `POST /v1/repository/metadata/{role}`: publishes offline-signed metadata, byte for byte.
-    public func publish(role: String, metadata: [UInt8], session: String) async throws(ClientError) {
+    ///
+    /// Without a session only while nobody can log in (problem `policy-expired`).
+    public func publish(role: String, metadata: [UInt8], session: String?) async throws(ClientError) {
         let path = "/v1/repository/metadata/\(PercentEncoding.encode(role))"
         _ = try await reply(
             Call(method: .post, path: path, session: session, body: .bytes(metadata), seconds: 120)

@@ -27,6 +27,8 @@ final class FleetService: Sendable {
     let repository: Repository
     let rollouts: Rollouts
     let manifests: Manifests
+    /// Uploads without a session, while nobody can log in.
+    let renewals = RenewalAllowance()
     /// Wakes nodes that wait for a manifest.
     let nodePolls = LongPoll<NodeID>(limit: 2)
     /// Wakes operators who wait for events; there is one log, key 0.

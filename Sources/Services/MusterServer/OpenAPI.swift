@@ -151,7 +151,8 @@ enum OpenAPI {
           /v1/repository/files/{sha256}:
             put:
               summary: a target file, with its Content-Length
-              security: [{operator: []}]
+              description: while nobody can log in (problem policy-expired) policy/fleet.json needs no session
+              security: [{operator: []}, {}]
               parameters:
                 - {$ref: '#/components/parameters/sha256'}
                 - {name: path, in: query, required: true, schema: {type: string}, description: releases/NAME or policy/NAME}
@@ -159,7 +160,8 @@ enum OpenAPI {
           /v1/repository/metadata/{role}:
             post:
               summary: the next version of offline-signed metadata, byte for byte
-              security: [{operator: []}]
+              description: while nobody can log in (problem policy-expired) this and the file policy/fleet.json need no session
+              security: [{operator: []}, {}]
               parameters: [{$ref: '#/components/parameters/role'}]
               responses:
                 '202': {description: a root that waits for targets metadata that fits it}

@@ -16,7 +16,7 @@ struct OperatorCalls: Sendable {
     /// `POST /v1/operator/challenge`.
     func challenge(_ call: Call) async throws -> Response {
         _ = try await call.bytes(limit: 4096)
-        _ = try service.repository.publication()
+        try requireLogin(try service.repository.publication(), at: call.time)
         return Answer.body(ChallengeReply(challenge: service.tokens.challenge(for: Self.audience, at: call.time)))
     }
 
@@ -24,6 +24,7 @@ struct OperatorCalls: Sendable {
     func session(_ call: Call) async throws -> Response {
         let request: OperatorSessionRequest = try await call.body()
         let publication = try service.repository.publication()
+        try requireLogin(publication, at: call.time)
         guard service.tokens.isOurs(request.challenge, for: Self.audience, at: call.time) else {
             throw Problem.unauthenticated("the challenge is too old, or not from here")
         }
@@ -53,12 +54,19 @@ struct OperatorCalls: Sendable {
             case .person(let text, let digest)? = service.tokens.caller(bearer, at: call.time),
             let name = OperatorName(text)
         else { throw .unauthenticated("an operator's session token is needed: muster login") }
-        let policy = try StatementCheck(publication: try service.repository.publication(), time: call.time).policy()
+        let publication = try service.repository.publication()
+        try requireLogin(publication, at: call.time)
+        let policy = try StatementCheck(publication: publication, time: call.time).policy()
         guard let key = policy.operators[name]?.keys.first(where: { Digest.sha256($0.publicKey.blob) == digest }) else {
             throw .unauthenticated("the key that \(name) logged in with is no longer in the policy")
         }
         if let obstacle = policy.obstacle(to: key, of: name, at: call.time) { throw .unauthenticated(obstacle) }
         return name
+    }
+
+    /// Says so where nobody can log in, so that no operator looks for a mistake of their own.
+    private func requireLogin(_ publication: Publication, at time: UTCTime) throws(Problem) {
+        if let trouble = publication.loginTrouble(at: time) { throw .policyExpired(trouble) }
     }
 
     /// `GET /v1/nodes`.

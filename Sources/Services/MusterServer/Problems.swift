@@ -67,6 +67,16 @@ extension Problem {
         Problem(status: 429, code: "too-many", title: "Too many requests", detail: detail)
     }
 
+    /// Nobody can log in; clients know this by its code.
+    static func policyExpired(_ trouble: String) -> Problem {
+        Problem(
+            status: 503,
+            code: "policy-expired",
+            title: "The policy lets nobody in",
+            detail: "\(trouble): renew it with 'muster policy publish FILE', which needs its signatures but no login"
+        )
+    }
+
     static func failed(_ detail: String) -> Problem {
         Problem(status: 500, code: "failed", title: "The service failed", detail: detail)
     }

@@ -244,6 +244,7 @@ actor Repository {
             at: time,
             strictly: Set(added.keys)
         )
+        try checkTrusted(publication, added)
         if added.keys.contains("targets") { try checkDelegations(publication) }
         if added.keys.contains("releases") { try await checkFiles(publication) }
         warnOfLostFiles(old, publication)
@@ -262,6 +263,18 @@ actor Repository {
             }
         }
         published.withLock { $0 = publication }
+    }
+
+    /// What was added must be trusted now: below a role that has expired nothing was looked at.
+    private func checkTrusted(_ publication: Publication, _ added: [String: Int64]) throws(Problem) {
+        for (role, version) in added where role != "root" {
+            let targets = role == "targets" ? publication.trusted.targets : publication.trusted.delegatedTargets(role)
+            guard targets?.version == version, role != "policy" || publication.policy != nil else {
+                throw .notVerified(
+                    "\(role): cannot be verified before this is renewed: \(publication.troubles.joined(separator: "; "))"
+                )
+            }
+        }
     }
 
     private func sign(

@@ -17,7 +17,7 @@ struct RepositoryUpload: Sendable {
     let store: Store
     let state: StateDirectory
     /// Most bytes of one file.
-    let limit: Int64
+    var limit: Int64
     /// A client that sends nothing for so long has gone.
     private static let pieceTimeout = TimeAmount.seconds(60)
 

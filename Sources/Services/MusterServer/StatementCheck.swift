@@ -12,11 +12,8 @@ struct StatementCheck: Sendable {
 
     /// The policy, or why there is none at the moment.
     func policy() throws(Problem) -> FleetPolicy {
-        guard let policy = publication.policy else {
-            throw .unavailable(
-                "the policy is not trusted at the moment: \(publication.troubles.joined(separator: "; "))"
-            )
-        }
+        if let trouble = publication.policyTrouble(at: time) { throw .policyExpired(trouble) }
+        guard let policy = publication.policy else { throw .policyExpired("there is none") }
         return policy
     }
 

@@ -11,17 +11,20 @@ import Testing
 struct DurabilityTests {
     private static let folder = getenv("MUSTER_STORE_VICTIM").map { String(cString: $0) }
 
-    /// The process that is killed: writes events and reports for ever, and notes each one that was acknowledged.
+    /// The process that is killed: writes events and reports, and notes each one that was acknowledged; ends by itself
+    /// where nobody kills it.
     @Test("is only run as the victim of the other test", .enabled(if: folder != nil))
     func victim() async throws {
         guard let folder = Self.folder else { return }
         let store = try await Store.open(path: folder + "/muster.db", now: UTCTime(seconds: 1))
         let nodes = try await store.read { try $0.nodes().map(\.id) }
         let notes = open(folder + "/acknowledged", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        let end = ContinuousClock.now + .seconds(300)
         await withTaskGroup(of: Void.self) { group in
             for node in nodes {
                 group.addTask {
                     for round in 1... {
+                        guard ContinuousClock.now < end else { return }
                         let body = Array("{\"round\":\(round)}".utf8)
                         let time = UTCTime(milliseconds: Int64(round))
                         guard
@@ -46,7 +49,7 @@ struct DurabilityTests {
 
     @Test(
         "After kill -9 in the middle of writing, every acknowledged report and event is there",
-        .timeLimit(.minutes(2))
+        .timeLimit(.minutes(15))
     )
     func killed() async throws {
         for round in 0..<3 {
@@ -61,11 +64,11 @@ struct DurabilityTests {
             )
             let notes = fixture.path + "/acknowledged"
             var size = stat()
-            for _ in 0..<600 where stat(notes, &size) != 0 || size.st_size < 2000 + 3000 * round {
+            for _ in 0..<3600 where stat(notes, &size) != 0 || size.st_size < 2000 + 3000 * round {
                 try await Task.sleep(for: .milliseconds(50))
             }
             kill(victim.pid, SIGKILL)
-            try await Task.sleep(for: .milliseconds(200))
+            _ = await victim.exit(within: .seconds(60))
             try await check(fixture, notes)
         }
     }

@@ -2,7 +2,9 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterClient
+import MusterModel
 import MusterTestSupport
+import SignatureVerification
 import Testing
 
 @Suite("Bad input to the service")
@@ -226,6 +228,34 @@ struct BadInputTests {
             let record = try await fixture.client.node(node.id, session: session)
             #expect(record.report?.agentVersion == "9.9")
             #expect(record.state == "online")
+        }
+    }
+
+    @Test("An upgrade for 10,000 named nodes is not too long, and its own limit is kept")
+    func longStatement() async throws {
+        try await ServerFixture.run { fixture in
+            let session = try await fixture.login()
+            let path = try await fixture.release("2.0", counter: 2, by: session)
+            let nodes = try (0..<NodeSelector.limit).map { index in
+                NodeSelector.node(
+                    try #require(NodeID("node-" + Hex.encode(Digest.sha256(Array("\(index)".utf8))).prefix(32)))
+                )
+            }
+            let statement = try fixture.fleet.statement(
+                .upgrade(try fixture.fleet.upgrade(to: path, nodes: nodes)),
+                seed: "many",
+                issued: fixture.clock.now()
+            )
+            #expect(statement.json.jsonBytes.count > 400_000)
+            let reply = try await fixture.client.send(statement, session: session)
+            #expect(reply.id == statement.statement.id)
+            let tooLong = HTTPRequest(
+                fixture.url + "/v1/statements",
+                method: .post,
+                headers: [("Authorization", "Bearer " + session)],
+                body: .bytes([UInt8](repeating: UInt8(ascii: " "), count: SignedStatement.byteLimit + 1))
+            )
+            #expect(try await fixture.client.transport.exchange(tooLong).status == 413)
         }
     }
 

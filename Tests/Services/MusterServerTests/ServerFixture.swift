@@ -139,6 +139,9 @@ final class ServerFixture: Sendable {
         )
     }
 
+    /// Lets the fleet be another one than the service's sealed keys are for.
+    func use(_ fleet: FleetSimulator) { fleetState.withLock { $0 = fleet } }
+
     func makeFleet() async throws {
         _ = try server.service.makeSetupToken()
         try await client.makeFleet(try upload())

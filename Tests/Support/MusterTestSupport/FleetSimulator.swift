@@ -117,6 +117,15 @@ public struct FleetSimulator: Sendable {
         try put(try sign(timestamp.json, [timestampKey]), "metadata/timestamp.json")
     }
 
+    /// Publishes a first root of other keys, which makes it another fleet.
+    public mutating func publishAnotherFleet() throws {
+        try publish()
+        guard let root = files["metadata/1.root.json"], let fleet = FleetID(digest: Digest.sha256(root)) else {
+            throw Failure.impossible
+        }
+        self.fleet = fleet
+    }
+
     /// Raises the versions of releases, snapshot and timestamp, then publishes.
     public mutating func publishReleases() throws {
         releasesVersion += 1

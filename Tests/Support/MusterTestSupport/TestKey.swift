@@ -25,6 +25,14 @@ public struct TestKey: Sendable {
         self.secretKey = secretKey
     }
 
+    /// A key of which only the public half is known: documents can name it, but what it signs here does not verify.
+    public init(publicOnly publicKey: [UInt8], name: String) {
+        self.name = name
+        seed = []
+        self.publicKey = publicKey
+        secretKey = [UInt8](repeating: 0, count: 64)
+    }
+
     /// The plain Ed25519 signature of `message`.
     public func sign(_ message: [UInt8]) -> [UInt8] {
         var signature = [UInt8](repeating: 0, count: 64)

@@ -36,6 +36,18 @@ struct ServiceConnection: Sendable {
         return try await call(client, try await login(identity).token)
     }
 
+    /// Does `call` with a session token, or without one while the policy lets nobody log in: what renews it is then taken
+    /// on the signatures that it carries.
+    func authorizedIfPossible<Value>(
+        _ call: (MusterClient, String?) async throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await authorized { client, session in try await call(client, session) }
+        } catch let error as ClientError where error.problemCode == "policy-expired" {
+            return try await call(client, nil)
+        }
+    }
+
     // MARK: - Sessions
 
     private func login(_ identity: OperatorConfiguration) async throws -> SessionReply {
