@@ -342,7 +342,7 @@ let testTargets: [Target] = [
         "MusterAgent",
         uses: [
             "AgentTestSupport", "muster-agent-crashing", "ByteCoding", "CanonicalJSON", "SignatureVerification",
-            "MusterModel", "MusterAPI", "MusterSystem", "MusterClient", "PackageInstaller", "TUFClient",
+            "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys", "MusterClient", "PackageInstaller", "TUFClient",
         ],
         libraries: [logging]
     ),
