@@ -64,7 +64,7 @@ final class SimulatedServer: TUFFetcher, TUFTargetSource {
 /// A client with its folder, and the server it talks to.
 struct ClientFixture {
     let server: SimulatedServer
-    let folder: TestFolder
+    let folder: TemporaryFolder
     let client: TUFClient
 
     init(
@@ -74,7 +74,7 @@ struct ClientFixture {
     ) throws {
         let repository = try repository ?? RepositorySimulator()
         server = SimulatedServer(repository)
-        folder = try TestFolder()
+        folder = try TemporaryFolder()
         var limits = TUFLimits()
         limits.rootRotations = rootRotations
         client = TUFClient(

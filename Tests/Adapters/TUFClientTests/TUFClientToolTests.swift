@@ -17,7 +17,7 @@ import Testing
 
     private struct Session: Sendable {
         let server: SimulatedServer
-        let folder: TestFolder
+        let folder: TemporaryFolder
         let address: String
 
         /// The exit status; the program runs while this task sleeps, so that the server beside it can answer.
@@ -74,7 +74,7 @@ import Testing
         _ body: @Sendable @escaping (Session) async throws -> Void
     ) async throws {
         let server = SimulatedServer(try repository ?? Self.repository())
-        let folder = try TestFolder()
+        let folder = try TemporaryFolder()
         try await LoopbackServer.run { request in
             guard request.method == "GET" else { return .init(405) }
             guard let bytes = server.file(String(request.path.dropFirst())) else { return .init(404) }

@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterModel
 import MusterRollout
+import MusterTestSupport
 
 /// One random fleet, network, release and set of operators, all from one seed, around one rollout.
 ///
@@ -32,8 +33,8 @@ struct Simulation {
     private(set) var eventCount = 0
     private(set) var violation: String?
 
-    private var random: SeededRandom
-    private var restarts: SeededRandom
+    private var random: SeededGenerator
+    private var restarts: SeededGenerator
     private let restartPercent: Int
     private let badReleasePercent: Int
     private var agenda = Agenda<Happening>()
@@ -41,8 +42,8 @@ struct Simulation {
     private var indices: [NodeID: Int] = [:]
 
     init(seed: UInt64, restartPercent: Int) throws {
-        random = SeededRandom(seed: seed)
-        restarts = SeededRandom(seed: ~seed)
+        random = SeededGenerator(seed: seed)
+        restarts = SeededGenerator(seed: ~seed)
         self.restartPercent = restartPercent
         badReleasePercent = random.pick([0, 0, 5, 30, 100])
         let strategy = Self.strategy(&random)
@@ -62,7 +63,7 @@ struct Simulation {
         try populate(isApproved: isApproved, life: life)
     }
 
-    private static func strategy(_ random: inout SeededRandom) -> RolloutStrategy {
+    private static func strategy(_ random: inout SeededGenerator) -> RolloutStrategy {
         var stages: [RolloutStrategy.Stage] = []
         for _ in 0..<random.number(1...4) {
             stages.append(random.chance(50) ? .count(random.number(1...5)) : .percent(random.number(1...100)))

@@ -8,7 +8,7 @@ import Testing
 @Suite struct MetadataFuzzTests {
     @Test("mutated metadata is refused or means what was signed", arguments: 0..<4)
     func mutated(seed: Int) throws {
-        var random = SeededRandom(UInt64(seed))
+        var random = SeededGenerator(seed: UInt64(seed))
         var repository = try RepositorySimulator()
         repository.delegate(to: "releases", paths: ["releases/*"])
         repository.add("releases/a", [1], to: "releases")
@@ -38,7 +38,7 @@ import Testing
 
     @Test("mutated envelopes, keys made valid again by signing them: parsers are total", arguments: 0..<4)
     func signedNonsense(seed: Int) throws {
-        var random = SeededRandom(1000 + UInt64(seed))
+        var random = SeededGenerator(seed: 1000 + UInt64(seed))
         let repository = try RepositorySimulator()
         for _ in 0..<150 {
             let role = ["timestamp", "snapshot", "targets", "root"].randomElement(using: &random) ?? "root"

@@ -96,7 +96,7 @@ import Testing
 
     @Test("mutated documents: an answer for every one, and reading what was written gives the same", arguments: 0..<4)
     func fuzz(seed: Int) throws {
-        var random = SeededRandom(UInt64(seed))
+        var random = SeededGenerator(seed: UInt64(seed))
         let text =
             #"{"a":[1,-2,"x\u00e9\ud83d\ude00é",{"k":null,"j":true}],"b":{"":"","zz":12345678901234567890},"c":"\\\""}"#
         for _ in 0..<500 {

@@ -26,6 +26,17 @@ public final class TemporaryFolder: Sendable {
         return file(name)
     }
 
+    /// Names of everything in it, sorted.
+    public func names(in folder: String = "") throws -> [String] {
+        let whole = folder.isEmpty ? path : path + "/" + folder
+        return Directory.exists(whole) ? try Directory.entries(whole) : []
+    }
+
+    /// The bytes of a file in it; nil where there is none.
+    public func read(_ name: String) throws -> [UInt8]? {
+        try BoundedFile.readIfPresent(path + "/" + name, limit: 10_000_000)
+    }
+
     private static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
