@@ -1,6 +1,7 @@
 import ByteCoding
 import CSodium
 import CanonicalJSON
+import Glibc
 import MusterKeys
 import MusterSystem
 
@@ -97,7 +98,15 @@ public struct SealedKeyFile: Hashable, Sendable {
 
     /// Reads a file; refuses one that others may read.
     public static func read(_ path: String) throws -> SealedKeyFile {
-        let bytes = try BoundedFile.read(path, limit: byteLimit)
+        let file = try OpenFile(path, flags: O_RDONLY | O_NONBLOCK)
+        guard try file.status().st_mode & 0o077 == 0 else {
+            throw SigningError(
+                .refused,
+                "\(path): others may read or write it, and try passphrases; if nobody did, 'chmod 600' it, "
+                    + "else have its role's holders replace the key"
+            )
+        }
+        let bytes = try BoundedFile.read(file, limit: byteLimit)
         do throws(SigningError) {
             return try SealedKeyFile(bytes)
         } catch {

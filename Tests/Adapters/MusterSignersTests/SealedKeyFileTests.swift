@@ -33,6 +33,19 @@ import Testing
         #expect(opened.keyID == TUFKey(ed25519: key.publicKey).id)
     }
 
+    @Test("a file that the group or others may read or write is refused", arguments: [0o640, 0o604, 0o620, 0o602])
+    func refusesOpenFile(mode: mode_t) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("root.key")
+        try sealed().write(to: path)
+        try #require(chmod(path, mode) == 0)
+        let error = #expect(throws: SigningError.self) { try SealedKeyFile.read(path) }
+        #expect(error?.code == .refused)
+        #expect(error?.message.contains("chmod 600") == true)
+        try #require(chmod(path, 0o400) == 0)
+        _ = try SealedKeyFile.read(path)
+    }
+
     @Test("the default cost is 256 MiB")
     func opensModerate() throws {
         let file = try SealedKeyFile(sealing: key, passphrase: passphrase("a"), comment: "")
