@@ -29,6 +29,8 @@ final class FakeService: Sendable {
         var requests: [String] = []
         /// The problem that the next `POST /v1/fleet` gets.
         var refusal: Problem?
+        /// What its keys are made from.
+        var name = "service"
         /// Seconds that snapshot and timestamp are good for.
         var lifetime: Int64 = 86400
     }
@@ -38,16 +40,19 @@ final class FakeService: Sendable {
     private static let challenge = [UInt8](repeating: 9, count: 32)
     private let state = Mutex(State())
 
-    let keys = ServiceDescription.Keys(
-        snapshot: TestKey("service-snapshot").publicKey,
-        timestamp: TestKey("service-timestamp").publicKey,
-        manifest: TestKey("service-manifest").publicKey,
-        revocations: TestKey("service-revocations").publicKey
-    )
+    private static func keys(_ state: State) -> ServiceDescription.Keys {
+        ServiceDescription.Keys(
+            snapshot: TestKey(state.name + "-snapshot").publicKey,
+            timestamp: TestKey(state.name + "-timestamp").publicKey,
+            manifest: TestKey(state.name + "-manifest").publicKey,
+            revocations: TestKey(state.name + "-revocations").publicKey
+        )
+    }
 
     /// The set-up token.
     var token: String {
-        SetupToken(keysDigest: Digest.sha256(keys.json.canonicalBytes), secret: Self.secret)?.line ?? ""
+        let keys = Self.keys(with { $0 })
+        return SetupToken(keysDigest: Digest.sha256(keys.json.canonicalBytes), secret: Self.secret)?.line ?? ""
     }
 
     func with<Value: Sendable>(_ body: @Sendable (inout State) throws -> Value) rethrows -> Value {
@@ -79,7 +84,9 @@ final class FakeService: Sendable {
         let parts = request.path.split(separator: "/").map(String.init)
         switch (request.method, parts.dropFirst().first ?? "") {
         case ("GET", "service"):
-            return Self.json(ServiceDescription(version: "fake", fleet: state.fleet, keys: keys, time: Self.time))
+            return Self.json(
+                ServiceDescription(version: "fake", fleet: state.fleet, keys: Self.keys(state), time: Self.time)
+            )
         case ("POST", "fleet"): return try makeFleet(try .parse(request.body), &state)
         case ("POST", "operator"):
             return parts.last == "challenge"
@@ -152,7 +159,8 @@ final class FakeService: Sendable {
 
     private func makeFleet(_ upload: FleetUpload, _ state: inout State) throws -> LoopbackServer.Reply {
         if let refusal = state.refusal { throw refusal }
-        guard upload.setupToken == token else {
+        let digest = Digest.sha256(Self.keys(state).json.canonicalBytes)
+        guard upload.setupToken == SetupToken(keysDigest: digest, secret: Self.secret)?.line else {
             throw Problem(status: 401, code: "setup-token", title: "Wrong set-up token", detail: "")
         }
         state.fleet = FleetID(digest: Digest.sha256(upload.root))
@@ -186,9 +194,10 @@ final class FakeService: Sendable {
     }
 
     private func publish(_ bytes: [UInt8], role: String, _ state: inout State) throws -> LoopbackServer.Reply {
-        let version = try Targets(SignedEnvelope(parsing: bytes, limit: 5_000_000)).version
+        let envelope = try SignedEnvelope(parsing: bytes, limit: 5_000_000)
+        let version = role == "root" ? try Root(envelope).version : try Targets(envelope).version
         state.files["metadata/\(version).\(role).json"] = bytes
-        state.versions[role] = version
+        if role != "root" { state.versions[role] = version }
         try freshen(&state)
         return LoopbackServer.Reply(204)
     }
@@ -202,7 +211,7 @@ final class FakeService: Sendable {
             expires: expires,
             roles: state.versions.mapValues { MetaFile(version: $0) }
         )
-        let signedSnapshot = try RepositorySimulator.sign(snapshot.json, [TestKey("service-snapshot")])
+        let signedSnapshot = try RepositorySimulator.sign(snapshot.json, [TestKey(state.name + "-snapshot")])
         state.files["metadata/\(state.freshness).snapshot.json"] = signedSnapshot.bytes
         let timestamp = Timestamp(
             version: state.freshness,
@@ -210,7 +219,7 @@ final class FakeService: Sendable {
             snapshot: MetaFile(version: state.freshness)
         )
         state.files["metadata/timestamp.json"] =
-            try RepositorySimulator.sign(timestamp.json, [TestKey("service-timestamp")]).bytes
+            try RepositorySimulator.sign(timestamp.json, [TestKey(state.name + "-timestamp")]).bytes
     }
 
     private static func json(_ body: some Body, status: Int = 200) -> LoopbackServer.Reply {

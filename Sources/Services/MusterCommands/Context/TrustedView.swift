@@ -136,13 +136,20 @@ struct TrustedView: Sendable {
         return bytes
     }
 
+    private static func isOfRootKeys(_ error: TUFTrustError) -> Bool {
+        FleetMetadata.roles.contains { error.message.hasPrefix($0) }
+    }
+
     /// A repository that does not answer leaves the question open; one that answers wrongly is refused.
     private static func failure(_ error: TUFClientError, _ service: String) -> CommandFailure {
         switch error {
         case .fetch: .undetermined("cannot refresh trusted metadata from \(service): \(error)")
         case .storage: .undetermined("cannot store trusted metadata: \(error)")
         case .trust(let trust) where trust.code == .expired:
-            .undetermined("trusted metadata is out of date: \(error)")
+            .undetermined(
+                "trusted metadata is out of date: \(error)"
+                    + (isOfRootKeys(trust) ? "; the root keys renew it: muster fleet renew" : "")
+            )
         case .trust, .noTrustedRoot: .refused("the repository of \(service) is not trusted: \(error)")
         }
     }

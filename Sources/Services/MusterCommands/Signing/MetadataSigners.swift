@@ -45,18 +45,25 @@ struct MetadataSigners: Sendable {
         return MetadataSigners(signers: signers)
     }
 
-    /// The envelope with the signatures of all these keys added.
-    func sign(_ envelope: SignedEnvelope) async throws -> SignedEnvelope {
+    /// The envelope with the signatures of all these keys added, or of those among `allowed`.
+    func sign(_ envelope: SignedEnvelope, allowed: [String: TUFKey]? = nil) async throws -> SignedEnvelope {
         var envelope = envelope
         for (_, signer) in signers {
-            let signature = try await signer.sign(envelope.canonicalBytes)
             let key = TUFKey(ed25519: signer.publicKey)
+            if let allowed, allowed[key.id] == nil { continue }
+            let signature = try await signer.sign(envelope.canonicalBytes)
             envelope = try envelope.adding(TUFSignature(keyID: key.id, signature: signature))
         }
         return envelope
     }
 
-    private static func option(_ role: String) -> String { role == "policy" ? "policy-key" : "release-key" }
+    private static func option(_ role: String) -> String {
+        switch role {
+        case "policy": "policy-key"
+        case "root": "root-key"
+        default: "release-key"
+        }
+    }
 
     private static func sealedPaths(_ context: CommandContext) throws -> [String] {
         guard Directory.exists(context.folder.keys) else { return [] }

@@ -84,7 +84,9 @@ struct SigningView: Sendable {
 
     private static func checkExpiry(_ what: String, _ expires: UTCTime, _ now: UTCTime) throws {
         guard now < expires else {
-            throw CommandFailure.refused("\(what) expired at \(expires): it must be renewed by its keys first")
+            throw CommandFailure.refused(
+                "\(what) expired at \(expires): the root keys must renew it first: muster fleet renew"
+            )
         }
     }
 }

@@ -30,6 +30,11 @@ struct StagedMetadata: Sendable {
 
     /// Reads a staged file that must be of this fleet and role.
     static func read(_ path: String, role: String, fleet: FleetID) throws -> StagedMetadata {
+        try read(path, roles: [role], fleet: fleet)
+    }
+
+    /// Reads a staged file that must be of this fleet and of one of these roles.
+    static func read(_ path: String, roles: [String], fleet: FleetID) throws -> StagedMetadata {
         let bytes = try BoundedFile.read(path, limit: byteLimit)
         let staged: StagedMetadata
         do {
@@ -40,8 +45,10 @@ struct StagedMetadata: Sendable {
         guard staged.fleet == fleet else {
             throw CommandFailure.refused("\(path) is of fleet \(staged.fleet), this is fleet \(fleet)")
         }
-        guard staged.role == role else {
-            throw CommandFailure.refused("\(path) holds metadata of '\(staged.role)', not of '\(role)'")
+        guard roles.contains(staged.role) else {
+            throw CommandFailure.refused(
+                "\(path) holds metadata of '\(staged.role)', not of '\(roles.joined(separator: "' or '"))'"
+            )
         }
         return staged
     }
