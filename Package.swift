@@ -149,10 +149,10 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterRollout", "MusterAPI", "MusterSystem",
-            "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners",
+            "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [yams, argumentParser, logging, asyncHTTPClient, nioCore]
+        libraries: [yams, argumentParser]
     ),
 
     // Tools: about 20 lines each.
@@ -320,7 +320,7 @@ let testTargets: [Target] = [
         "MusterCommands",
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
-            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "musterd",
+            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "MusterClient", "musterd",
         ]
     ),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
