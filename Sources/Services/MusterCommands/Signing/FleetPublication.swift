@@ -108,7 +108,7 @@ struct FleetPublication: Sendable {
             }
         }
         for (_, metadata) in waiting {
-            try await service.authorized { client, session in
+            try await service.authorizedIfPossible { client, session in
                 try await client.publish(role: metadata.role, metadata: metadata.envelope.bytes, session: session)
             }
             let version = try FleetMetadata.version(metadata.envelope)
