@@ -101,7 +101,10 @@ public struct NodeReport: Body {
             guard object.object.count <= 4096 else { throw fields.error("packages", "has more than 4096 entries") }
             for member in object.object.members {
                 guard member.key.utf8.count <= 256 else { throw fields.error("packages", "a name is too long") }
-                packages[member.key] = try object.string(member.key, limit: 256)
+                guard case .string(let version) = member.value, version.utf8.count <= 256 else {
+                    throw object.error(member.key, "is not a string of at most 256 bytes")
+                }
+                packages[member.key] = version
             }
         }
         listeners = []

@@ -44,6 +44,8 @@ public struct JSONObject: Sendable, Hashable {
         members = isSorted ? unique : unique.sorted { Self.precedes($0.key, $1.key) }
     }
 
+    private static let smallCount = 32
+
     /// How many members there are.
     public var count: Int { members.count }
 
@@ -53,6 +55,10 @@ public struct JSONObject: Sendable, Hashable {
     /// The value of `key`; setting nil removes the member.
     public subscript(key: String) -> JSONValue? {
         get {
+            // Most objects are small and most keys short: comparing whole strings beats comparing their order.
+            if members.count <= Self.smallCount {
+                return members.first { $0.key == key && $0.key.utf8.elementsEqual(key.utf8) }?.value
+            }
             let index = position(of: key)
             guard index < members.count, members[index].key.utf8.elementsEqual(key.utf8) else { return nil }
             return members[index].value

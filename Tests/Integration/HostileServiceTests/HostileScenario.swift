@@ -102,7 +102,7 @@ struct HostileScenario: Sendable {
     // MARK: What the node does
 
     /// Waits until the node says why it does not do what it was told; the reason must contain `words`.
-    func expectRefusal(_ words: String, within seconds: Int = 30) async throws {
+    func expectRefusal(_ words: String, within seconds: Int = 120) async throws {
         var seen: Set<String> = []
         for _ in 0..<(seconds * 20) {
             for report in await service.reports {
@@ -118,7 +118,7 @@ struct HostileScenario: Sendable {
     }
 
     /// Waits until the node says that it could not do what it was told.
-    func expectFailure(within seconds: Int = 60) async throws {
+    func expectFailure(within seconds: Int = 120) async throws {
         for _ in 0..<(seconds * 20) {
             if await service.reports.contains(where: { report in
                 !report.hold.isEmpty
@@ -132,7 +132,7 @@ struct HostileScenario: Sendable {
     }
 
     /// Gives the node time to take in the last manifest: its next two reports must come first.
-    func expectNoChange(within seconds: Int = 30) async throws {
+    func expectNoChange(within seconds: Int = 120) async throws {
         let before = await service.reports.count
         for _ in 0..<(seconds * 20) {
             if await service.reports.count >= before + 3 { return }
@@ -142,7 +142,7 @@ struct HostileScenario: Sendable {
     }
 
     /// Waits until the node reports the version as confirmed.
-    func expectConfirmed(_ version: String, within seconds: Int = 60) async throws {
+    func expectConfirmed(_ version: String, within seconds: Int = 120) async throws {
         for _ in 0..<(seconds * 20) {
             if await service.reports.contains(where: {
                 $0.progress.contains { $0.state == .confirmed && $0.version == version }
