@@ -53,7 +53,7 @@ struct OperatorCalls: Sendable {
         guard let bearer = call.bearer,
             case .person(let text, let digest)? = service.tokens.caller(bearer, at: call.time),
             let name = OperatorName(text)
-        else { throw .unauthenticated("an operator's session token is needed: muster login") }
+        else { throw .unauthenticated("an operator's session token is needed: the muster command gets one") }
         let publication = try service.repository.publication()
         try requireLogin(publication, at: call.time)
         let policy = try StatementCheck(publication: publication, time: call.time).policy()
