@@ -84,6 +84,7 @@ let modules: [Module] = [
         .core,
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
     ),
+    module("MusterIdentity", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
     // Adapters: the outside world, one library or one system each.
@@ -114,6 +115,7 @@ let modules: [Module] = [
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"],
         libraries: [asyncHTTPClient, nioCore, nioHTTP1]
     ),
+    module("Tailnet", .adapters, uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),
     module(
         "MusterStore",
         .adapters,
@@ -127,8 +129,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
-            "MusterPolicy", "MusterTrust", "MusterRollout", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners",
-            "MusterStore",
+            "MusterPolicy", "MusterTrust", "MusterRollout", "MusterIdentity", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterSigners", "Tailnet", "MusterStore",
         ],
         libraries: [
             hummingbird, hummingbirdTLS, nioCore, nioPosix, nioSSL, httpTypes, lifecycle, logging, argumentParser,
@@ -323,6 +325,7 @@ let testTargets: [Target] = [
             "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "MusterClient", "musterd",
         ]
     ),
+    tests("Tailnet", uses: ["ByteCoding"]),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests("MusterStore", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
