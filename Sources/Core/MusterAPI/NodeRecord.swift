@@ -60,12 +60,14 @@ public struct NodeRecord: Body {
     public let enrolled: UTCTime
     /// When it last proved to be there; nil before the first session.
     public let lastSeen: UTCTime?
-    /// `online` (seen within three report intervals), `offline` or `new`.
+    /// `online` (seen within three report intervals), `key-expired` (seen, but may do nothing), `offline` or `new`.
     public let state: String
     /// What it last reported of itself; nil before the first report.
     public let report: NodeReport?
     /// Its managed packages.
     public let packages: [Package]
+    /// Its node key; nil where the service does not tell.
+    public var key: NodeKeyRecord?
 
     /// A node.
     public init(
@@ -77,7 +79,8 @@ public struct NodeRecord: Body {
         lastSeen: UTCTime?,
         state: String,
         report: NodeReport?,
-        packages: [Package]
+        packages: [Package],
+        key: NodeKeyRecord? = nil
     ) {
         self.id = id
         self.name = name
@@ -88,6 +91,7 @@ public struct NodeRecord: Body {
         self.state = state
         self.report = report
         self.packages = packages
+        self.key = key
     }
 
     /// Reads a node.
@@ -103,16 +107,19 @@ public struct NodeRecord: Body {
             try NodeReport(try fields.fields(key))
         }
         packages = try fields.objects("packages", limit: 4096).map { package throws(JSONError) in try Package(package) }
+        key = try fields.optional("key") { fields, key throws(JSONError) in try NodeKeyRecord(try fields.fields(key)) }
     }
 
     /// The node as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "id": JSONValue(id), "name": .string(name), "tags": JSONValue(tags), "address": .string(address),
             "enrolled": .integer(enrolled.milliseconds),
             "last_seen": lastSeen.map { .integer($0.milliseconds) } ?? .null, "state": .string(state),
             "report": report?.json ?? .null, "packages": .array(packages.map(\.json)),
         ]
+        if let key { object["key"] = key.json }
+        return .object(object)
     }
 }
 

@@ -152,19 +152,27 @@ public struct ReportReply: Body {
     public let nextSeconds: Int
     /// The service's clock, for the node's log only: a node never sets anything by it.
     public let time: UTCTime
+    /// What the node should know of its key; nil from a service that lets keys live for ever.
+    public let key: NodeKeyNotice?
 
     /// An answer.
-    public init(nextSeconds: Int, time: UTCTime) {
+    public init(nextSeconds: Int, time: UTCTime, key: NodeKeyNotice? = nil) {
         self.nextSeconds = nextSeconds
         self.time = time
+        self.key = key
     }
 
     /// Reads an answer.
     public init(_ fields: JSONFields) throws(JSONError) {
         nextSeconds = Int(try fields.integer("next_seconds", in: 1...86400))
         time = try fields.milliseconds("time")
+        key = try fields.optional("key") { fields, key throws(JSONError) in try NodeKeyNotice(try fields.fields(key)) }
     }
 
     /// The answer as it is sent.
-    public var json: JSONValue { ["next_seconds": JSONValue(nextSeconds), "time": .integer(time.milliseconds)] }
+    public var json: JSONValue {
+        var object: JSONObject = ["next_seconds": JSONValue(nextSeconds), "time": .integer(time.milliseconds)]
+        if let key { object["key"] = key.json }
+        return .object(object)
+    }
 }

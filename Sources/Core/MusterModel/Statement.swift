@@ -9,6 +9,9 @@ public enum StatementType: String, Hashable, Sendable, CaseIterable {
     case tagNode = "tag-node"
     case upgrade
     case rollBack = "roll-back"
+    case extendNode = "extend-node"
+    case exemptNode = "exempt-node"
+    case removeNode = "remove-node"
 
     /// The SSHSIG namespace a statement of this type is signed in: a signature made for one type fits no other.
     public var namespace: String { rawValue + "@muster" }

@@ -7,6 +7,9 @@ public enum StatementBody: Hashable, Sendable {
     case tagNode(TagNodeBody)
     case upgrade(UpgradeBody)
     case rollBack(UpgradeBody)
+    case extendNode(ExtendNodeBody)
+    case exemptNode(ExemptNodeBody)
+    case removeNode(RemoveNodeBody)
 
     init(_ type: StatementType, _ fields: JSONFields) throws(JSONError) {
         switch type {
@@ -14,6 +17,9 @@ public enum StatementBody: Hashable, Sendable {
         case .tagNode: self = .tagNode(try TagNodeBody(fields))
         case .upgrade: self = .upgrade(try UpgradeBody(fields))
         case .rollBack: self = .rollBack(try UpgradeBody(fields))
+        case .extendNode: self = .extendNode(try ExtendNodeBody(fields))
+        case .exemptNode: self = .exemptNode(try ExemptNodeBody(fields))
+        case .removeNode: self = .removeNode(try RemoveNodeBody(fields))
         }
     }
 
@@ -24,6 +30,9 @@ public enum StatementBody: Hashable, Sendable {
         case .tagNode: .tagNode
         case .upgrade: .upgrade
         case .rollBack: .rollBack
+        case .extendNode: .extendNode
+        case .exemptNode: .exemptNode
+        case .removeNode: .removeNode
         }
     }
 
@@ -31,7 +40,7 @@ public enum StatementBody: Hashable, Sendable {
     public var packageChange: UpgradeBody? {
         switch self {
         case .upgrade(let body), .rollBack(let body): body
-        case .enroll, .tagNode: nil
+        default: nil
         }
     }
 
@@ -40,6 +49,9 @@ public enum StatementBody: Hashable, Sendable {
         case .enroll(let body): body.members
         case .tagNode(let body): body.members
         case .upgrade(let body), .rollBack(let body): body.members
+        case .extendNode(let body): body.members
+        case .exemptNode(let body): body.members
+        case .removeNode(let body): body.members
         }
     }
 }

@@ -26,6 +26,12 @@ public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let upgrade = PolicyAction(.upgrade)
     /// Going back to an older version.
     public static let rollBack = PolicyAction(.rollBack)
+    /// Letting a node whose key has expired act for half an hour.
+    public static let extendNode = PolicyAction(.extendNode)
+    /// Exempting a node's key from expiry.
+    public static let exemptNode = PolicyAction(.exemptNode)
+    /// Taking a node out of the fleet.
+    public static let removeNode = PolicyAction(.removeNode)
 
     /// The name.
     public var description: String { rawValue }

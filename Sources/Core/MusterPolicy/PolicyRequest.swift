@@ -66,6 +66,7 @@ public struct PolicyRequest: Hashable, Sendable {
             self.node = NodeFacts(id: node?.id, tags: tags)
         case .tagNode(let body): tags = Set(body.tags)
         case .upgrade(let body), .rollBack(let body): package = body.package
+        case .extendNode, .exemptNode, .removeNode: break
         }
     }
 }
