@@ -115,6 +115,11 @@ let modules: [Module] = [
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterSystem"],
         libraries: [asyncHTTPClient, nioCore, nioHTTP1]
     ),
+    module(
+        "NoticeDelivery",
+        .adapters,
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterIdentity", "MusterSystem", "MusterKeys", "MusterClient"]
+    ),
     module("Tailnet", .adapters, uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),
     module(
         "MusterStore",
@@ -130,7 +135,7 @@ let modules: [Module] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
             "MusterPolicy", "MusterTrust", "MusterRollout", "MusterIdentity", "MusterAPI", "MusterSystem", "MusterKeys",
-            "MusterSigners", "Tailnet", "MusterStore",
+            "MusterSigners", "Tailnet", "MusterStore", "NoticeDelivery",
         ],
         libraries: [
             hummingbird, hummingbirdTLS, nioCore, nioPosix, nioSSL, httpTypes, lifecycle, logging, argumentParser,
@@ -338,6 +343,11 @@ let testTargets: [Target] = [
         ],
         libraries: [logging, lifecycle]
     ),
+    tests(
+        "NoticeDelivery",
+        uses: ["ByteCoding", "CanonicalJSON", "MusterIdentity", "MusterKeys", "MusterSystem"]
+    ),
+    tests("MusterIdentity", uses: ["ByteCoding", "CanonicalJSON"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
     tests("MusterSystem"),
@@ -352,7 +362,7 @@ let testTargets: [Target] = [
     tests("PackageInstaller", uses: ["DebianPackage", "MusterSystem"]),
     tests("SignatureVerification", uses: ["ByteCoding"], libraries: [crypto, cryptoExtras]),
     tests("OpenSSHFormats", uses: ["ByteCoding", "SignatureVerification"], libraries: [crypto]),
-    tests("MusterKeys", uses: ["MusterSystem", "SignatureVerification"]),
+    tests("MusterKeys", uses: ["ByteCoding", "MusterSystem", "SignatureVerification"]),
     tests(
         "MusterSigners",
         uses: [

@@ -1,3 +1,4 @@
+import ByteCoding
 import Glibc
 import MusterKeys
 import MusterSystem
@@ -43,6 +44,28 @@ import Testing
         #expect(!MessageAuthentication.generate().verify(tag: tag, for: [1, 2, 3]))
         #expect(MessageAuthentication(key: SecretBytes(random: 16)) == nil)
         #expect(RandomBytes.make(32) != RandomBytes.make(32))
+    }
+
+    @Test("HMAC-SHA256 gives the tags of RFC 4231, for keys shorter and longer than a block")
+    func hmac() {
+        func tag(_ key: [UInt8], _ message: String) -> String {
+            var key = key
+            return Hex.encode(HMACSHA256.tag(of: Array(message.utf8), key: SecretBytes(wiping: &key)))
+        }
+        #expect(
+            tag([UInt8](repeating: 0x0B, count: 20), "Hi There")
+                == "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        )
+        #expect(
+            tag(Array("Jefe".utf8), "what do ya want for nothing?")
+                == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        )
+        #expect(
+            tag(
+                [UInt8](repeating: 0xAA, count: 131),
+                "Test Using Larger Than Block-Size Key - Hash Key First"
+            ) == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        )
     }
 }
 

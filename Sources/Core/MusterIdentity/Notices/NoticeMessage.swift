@@ -1,0 +1,75 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+
+/// One message to people or their programs: what was announced at one moment, or the daily digest.
+///
+/// A webhook gets this, as `application/json`:
+/// ```
+/// {"_type": "muster-notice", "id": "32 hex digits", "fleet": "…", "kind": "expiry" | "digest", "level": "notice" |
+///  "warning" | "urgent", "time": "…Z", "title": "…", "total": 3, "items": [{"subject": "node-key" | "tailnet-key" |
+///  "operator-key" | "metadata", "id", "name", "expires": "…Z", "days": 30 | 7 | 1 | 0, "level", "text", "advice"}]}
+/// ```
+/// Compatibility: members and subjects may be added. The id is the same whenever the message is sent again.
+public struct NoticeMessage: Hashable, Sendable {
+    /// Why it is sent.
+    public enum Kind: String, Sendable {
+        /// Something came to a threshold.
+        case expiry
+        /// Once a day.
+        case digest
+    }
+
+    /// Most items that a message lists; `total` counts the others too.
+    public static let itemLimit = 200
+
+    /// Unique, and the same when the message is sent again.
+    public let id: String
+    /// Which fleet; nil before there is one.
+    public let fleet: FleetID?
+    /// Why it is sent.
+    public let kind: Kind
+    /// When it was made.
+    public let time: UTCTime
+    /// What it says, the most urgent first.
+    public let notices: [ExpiryNotice]
+    /// How many notices there are in all.
+    public let total: Int
+
+    /// A message of notices in their order; nil where there is none.
+    public init?(id: String, fleet: FleetID?, kind: Kind, time: UTCTime, notices: [ExpiryNotice]) {
+        guard !notices.isEmpty else { return nil }
+        self.id = id
+        self.fleet = fleet
+        self.kind = kind
+        self.time = time
+        self.notices = Array(notices.sorted().prefix(Self.itemLimit))
+        total = notices.count
+    }
+
+    /// That of the loudest notice.
+    public var level: NoticeLevel { notices.map(\.level).max() ?? .notice }
+
+    /// One line: louder as time runs out.
+    public var title: String {
+        let loudness =
+            switch level {
+            case .notice: ""
+            case .warning: "warning: "
+            case .urgent: "URGENT: "
+            }
+        let first = notices.first?.text ?? ""
+        let digest = kind == .digest ? "daily digest: " : ""
+        guard total > 1 else { return digest + loudness + first }
+        return "\(digest)\(loudness)\(first), and \(total - 1) more"
+    }
+
+    /// What a webhook gets.
+    public var json: JSONValue {
+        [
+            "_type": "muster-notice", "id": .string(id), "fleet": fleet.map { JSONValue($0) } ?? .null,
+            "kind": .string(kind.rawValue), "level": .string(level.rawValue), "time": .string(time.description),
+            "title": .string(title), "total": .integer(Int64(total)), "items": .array(notices.map(\.json)),
+        ]
+    }
+}

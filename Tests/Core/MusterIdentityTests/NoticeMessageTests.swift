@@ -1,0 +1,104 @@
+import ByteCoding
+import CanonicalJSON
+import MusterIdentity
+import Testing
+
+@Suite struct NoticeMessageTests {
+    private static let time = UTCTime(seconds: 1_795_408_451)
+
+    private static func notice(
+        _ name: String,
+        days: Double,
+        kind: ExpirySubject.Kind = .nodeKey
+    ) throws -> ExpiryNotice {
+        let expires = time.adding(milliseconds: Int64(days * 86_400_000))
+        let subject = ExpirySubject(kind: kind, id: name, name: name, expires: expires)
+        return ExpiryNotice(subject: subject, threshold: try #require(subject.threshold(at: time)), time: time)
+    }
+
+    private static func message(_ notices: [ExpiryNotice], _ kind: NoticeMessage.Kind = .expiry) throws -> NoticeMessage
+    {
+        try #require(NoticeMessage(id: "0f", fleet: nil, kind: kind, time: time, notices: notices))
+    }
+
+    private static func mail(_ message: NoticeMessage, to: [String] = []) -> [String] {
+        String(decoding: NoticeMail(message, recipients: to).bytes, as: UTF8.self)
+            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    }
+
+    @Test("a mail says in its subject what expires first and how loud that is")
+    func mail() throws {
+        let notices = [try Self.notice("web2", days: 20), try Self.notice("web1", days: 6)]
+        let lines = Self.mail(try Self.message(notices), to: ["ops@example.org", "ada@example.org"])
+        #expect(
+            lines == [
+                "Subject: [muster] warning: the key of node web1 expires in 6 days, and 1 more",
+                "To: ops@example.org,", " ada@example.org", "Date: Mon, 23 Nov 2026 04:34:11 +0000",
+                "Message-ID: <0f@none.muster>", "Auto-Submitted: auto-generated", "Importance: normal",
+                "X-Muster-Level: warning", "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8",
+                "Content-Transfer-Encoding: 8bit", "",
+                "* the key of node web1 expires in 6 days (2026-11-29T04:34:11Z)",
+                "  its agent should have rotated the key by itself; see why it has not: muster node show web1",
+                "* the key of node web2 expires in 20 days (2026-12-13T04:34:11Z)",
+                "  its agent should have rotated the key by itself; see why it has not: muster node show web2", "",
+                "-- ",
+                "musterd, fleet none", "",
+            ]
+        )
+    }
+
+    @Test("a name with line breaks and controls adds no header and no line")
+    func headerInjection() throws {
+        let evil = "web1\r\nBcc: thief@example.org\r\n\r\nhello\u{2028}x\u{202E}y\u{0}"
+        let honest = Self.mail(try Self.message([try Self.notice("web1", days: 6)]))
+        for kind in ExpirySubject.Kind.allCases {
+            let lines = Self.mail(try Self.message([try Self.notice(evil, days: 6, kind: kind)]))
+            #expect(lines.count == honest.count)
+            #expect(!lines.contains { $0.hasPrefix("Bcc") || $0.contains("\r") || $0.contains("\u{202E}") })
+            #expect(lines[0].utf8.allSatisfy { (0x20...0x7E).contains($0) })
+        }
+    }
+
+    @Test("a recipient with a line break adds no header")
+    func recipientInjection() throws {
+        let lines = Self.mail(try Self.message([try Self.notice("web1", days: 6)]), to: ["a@b\nBcc: c@d"])
+        #expect(lines[1] == "To: a@b?Bcc: c@d")
+    }
+
+    @Test("a webhook gets the loudest level, every item and how many there are")
+    func json() throws {
+        let notices = try (0..<250).map { try Self.notice("n\($0)", days: Double($0) / 10) }
+        let json = try Self.message(notices, .digest).json
+        #expect(json["_type"]?.string == "muster-notice")
+        #expect(json["level"]?.string == "urgent")
+        #expect(json["total"]?.integer == 250)
+        #expect(json["kind"]?.string == "digest")
+        guard case .array(let items)? = json["items"] else {
+            Issue.record("no items")
+            return
+        }
+        #expect(items.count == NoticeMessage.itemLimit)
+        #expect(items.first?["id"]?.string == "n0")
+        #expect(items.first?["days"]?.integer == 0)
+        #expect(items.first?["text"]?.string == "the key of node n0 expired 0 minutes ago")
+        #expect(json["title"]?.string?.hasPrefix("daily digest: URGENT: ") == true)
+    }
+
+    @Test("what to do is said for every kind of subject")
+    func advice() throws {
+        let expected: [(ExpirySubject.Kind, String, String)] = [
+            (.nodeKey, "web1", "muster node extend web1"), (.tailnetKey, "web1", "tailscale up --force-reauth"),
+            (.operatorKey, "SHA256:x", "muster policy publish"), (.metadata, "root", "muster fleet renew"),
+            (.metadata, "targets", "muster fleet renew"), (.metadata, "releases", "muster release renew"),
+            (.metadata, "policy", "muster policy publish"),
+        ]
+        for (kind, id, words) in expected {
+            #expect(try Self.notice(id, days: 0, kind: kind).advice.contains(words))
+        }
+    }
+
+    @Test("no message is made of nothing")
+    func empty() {
+        #expect(NoticeMessage(id: "0f", fleet: nil, kind: .digest, time: Self.time, notices: []) == nil)
+    }
+}
