@@ -118,13 +118,18 @@ let modules: [Module] = [
     module(
         "NoticeDelivery",
         .adapters,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterIdentity", "MusterSystem", "MusterKeys", "MusterClient"]
+        uses: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterIdentity", "MusterSystem", "MusterKeys",
+            "MusterClient",
+        ]
     ),
     module("Tailnet", .adapters, uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),
     module(
         "MusterStore",
         .adapters,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel", "MusterSystem"],
+        uses: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel", "MusterIdentity", "MusterSystem",
+        ],
         libraries: [grdb]
     ),
 
@@ -333,7 +338,10 @@ let testTargets: [Target] = [
     tests("Tailnet", uses: ["ByteCoding"]),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
-    tests("MusterStore", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
+    tests(
+        "MusterStore",
+        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel", "MusterIdentity"]
+    ),
     tests(
         "MusterServer",
         uses: [

@@ -67,5 +67,19 @@ let schema: [Migration] = [
                 sha256 TEXT PRIMARY KEY, length BIGINT NOT NULL, path TEXT NOT NULL, stored BIGINT NOT NULL)
             """,
         ]
-    )
+    ),
+    Migration(
+        number: 4,
+        statements: [
+            """
+            CREATE TABLE announcements (
+                subject TEXT PRIMARY KEY, days BIGINT NOT NULL, expires BIGINT NOT NULL, announced BIGINT NOT NULL)
+            """,
+            """
+            CREATE TABLE outbox (
+                id TEXT NOT NULL, channel TEXT NOT NULL, kind TEXT NOT NULL, body BYTEA NOT NULL, made BIGINT NOT NULL,
+                failures BIGINT NOT NULL, next_attempt BIGINT NOT NULL, PRIMARY KEY (id, channel))
+            """,
+        ]
+    ),
 ]

@@ -31,7 +31,9 @@ import Testing
         let channel = try MailCommandChannel([program, out, "a b", "$(id)", "-t"], recipients: ["ops@example.org"])
         #expect(try await deliver(channel) == nil)
         let mail = String(decoding: try BoundedFile.read(out, limit: 65536), as: UTF8.self)
-        #expect(mail.hasPrefix("Subject: [muster] warning: the key of node web1 expires in 6 days\nTo: ops@example.org\n"))
+        #expect(
+            mail.hasPrefix("Subject: [muster] warning: the key of node web1 expires in 6 days\nTo: ops@example.org\n")
+        )
         #expect(mail.contains("\n\n* the key of node web1"))
         let arguments = String(decoding: try BoundedFile.read(out + ".arguments", limit: 65536), as: UTF8.self)
         #expect(arguments == "\(out)|a b|$(id)|-t|")
@@ -75,6 +77,9 @@ import Testing
         #expect(throws: NoticeDeliveryError.self) { try MailCommandChannel(["/does/not/exist"]) }
         let channel = try MailCommandChannel(["/bin/cat"])
         #expect(channel.id != (try MailCommandChannel(["/bin/cat"], recipients: ["a"])).id)
-        #expect((try MailCommandChannel(["/bin/cat", "ab", "c"])).id != (try MailCommandChannel(["/bin/cat", "a", "bc"])).id)
+        #expect(
+            (try MailCommandChannel(["/bin/cat", "ab", "c"])).id
+                != (try MailCommandChannel(["/bin/cat", "a", "bc"])).id
+        )
     }
 }

@@ -83,7 +83,10 @@ import Testing
         #expect(receiver.requests.first?.headers["muster-signature"] == nil)
     }
 
-    @Test("a redirect is a failure and is not followed, so that nobody else gets the notice", arguments: [301, 302, 307, 308])
+    @Test(
+        "a redirect is a failure and is not followed, so that nobody else gets the notice",
+        arguments: [301, 302, 307, 308]
+    )
     func redirect(status: Int) async throws {
         let thief = Receiver(LoopbackServer.Reply(200))
         try await LoopbackServer.run(answer: thief.answer) { elsewhere in
@@ -97,7 +100,10 @@ import Testing
         #expect(thief.requests.isEmpty)
     }
 
-    @Test("a failing receiver is asked once for each attempt, and the failure says its status", arguments: [400, 404, 500, 503])
+    @Test(
+        "a failing receiver is asked once for each attempt, and the failure says its status",
+        arguments: [400, 404, 500, 503]
+    )
     func failing(status: Int) async throws {
         let receiver = Receiver(LoopbackServer.Reply(status))
         try await LoopbackServer.run(answer: receiver.answer) { server in
