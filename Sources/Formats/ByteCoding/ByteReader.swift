@@ -104,6 +104,11 @@ public struct ByteWriter: Sendable {
     /// An empty writer.
     public init() {}
 
+    /// An empty writer with room for `capacity` bytes.
+    public init(capacity: Int) {
+        bytes.reserveCapacity(capacity)
+    }
+
     /// Appends one byte.
     public mutating func byte(_ value: UInt8) {
         bytes.append(value)
@@ -111,21 +116,28 @@ public struct ByteWriter: Sendable {
 
     /// Appends a 32-bit integer, most significant byte first.
     public mutating func uint32(_ value: UInt32) {
-        for shift in stride(from: 24, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
-        }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// Appends a 64-bit integer, most significant byte first.
     public mutating func uint64(_ value: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-        }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// Appends bytes as they are, without a length.
     public mutating func raw(_ value: some Sequence<UInt8>) {
         bytes.append(contentsOf: value)
+    }
+
+    /// Appends bytes as they are, without a length.
+    public mutating func raw(_ value: [UInt8]) {
+        bytes += value
+    }
+
+    /// Appends a `string` of RFC 4251: 32 bits of length, then the bytes.
+    public mutating func string(_ value: [UInt8]) {
+        uint32(UInt32(value.count))
+        bytes += value
     }
 
     /// Appends a `string` of RFC 4251: 32 bits of length, then the bytes.
@@ -136,6 +148,7 @@ public struct ByteWriter: Sendable {
 
     /// Appends the UTF-8 bytes of a text as a `string`.
     public mutating func string(_ value: String) {
-        string(Array(value.utf8))
+        uint32(UInt32(value.utf8.count))
+        bytes.append(contentsOf: value.utf8)
     }
 }

@@ -5,11 +5,16 @@ import ByteCoding
 /// ```
 /// 11                                               list keys
 /// 13 | string key | string data | u32 flags        sign; RSA flags 2 = rsa-sha2-256, 4 = rsa-sha2-512
+/// 17 | key | comment                               hold a key (`SSHAgentAddition`)
+/// 18 | string key or certificate                   forget it
+/// 25 | key | comment | constraints                 hold a key for a time
 /// ```
 /// RSA with flags 0 would be a SHA-1 signature: it can be neither written nor read.
 public enum SSHAgentRequest: Hashable, Sendable {
     case listKeys
     case sign(key: SSHPublicKey, data: [UInt8], algorithm: SSHSignatureAlgorithm)
+    case add(SSHAgentAddition)
+    case remove(blob: [UInt8])
 
     /// Most bytes of a message either way, as OpenSSH's agent has it.
     public static let byteLimit = 256 * 1024
@@ -30,12 +35,15 @@ public enum SSHAgentRequest: Hashable, Sendable {
                     })
                 else { throw SSHFormatError(subject, "flags \(flags) are not accepted for \(key.kind.rawValue)") }
                 return .sign(key: key, data: data, algorithm: algorithm)
+            case 17: return .add(try SSHAgentAddition(&reader, constrained: false))
+            case 18: return .remove(blob: try reader.string(limit: Self.byteLimit))
+            case 25: return .add(try SSHAgentAddition(&reader, constrained: true))
             case let type: throw SSHFormatError(subject, "type \(type) is not known")
             }
         }
     }
 
-    /// The message.
+    /// The message; that of an addition is a secret.
     public var payload: [UInt8] {
         var writer = ByteWriter()
         switch self {
@@ -45,6 +53,12 @@ public enum SSHAgentRequest: Hashable, Sendable {
             writer.string(key.blob)
             writer.string(data)
             writer.uint32(algorithm.agentFlags)
+        case .add(let addition):
+            writer.byte(addition.isConstrained ? 25 : 17)
+            addition.write(to: &writer)
+        case .remove(let blob):
+            writer.byte(18)
+            writer.string(blob)
         }
         return writer.bytes
     }
@@ -76,17 +90,22 @@ public struct SSHAgentIdentity: Hashable, Sendable {
 
     /// The key, or nil where it is of a kind that is not accepted.
     public var publicKey: SSHPublicKey? { try? SSHPublicKey(blob: blob) }
+
+    /// The certificate, or nil where it is none that is accepted.
+    public var certificate: SSHCertificate? { try? SSHCertificate(blob: blob) }
 }
 
 /// What an ssh-agent answers, without the 32 bits of length in front.
 ///
 /// ```
 /// 5                                                refused
+/// 6                                                done
 /// 12 | u32 count | {string key | string comment}*  keys
 /// 14 | string signature                            signed
 /// ```
 public enum SSHAgentReply: Hashable, Sendable {
     case failure
+    case success
     case keys([SSHAgentIdentity])
     case signature(SSHKeySignature)
 
@@ -99,6 +118,7 @@ public enum SSHAgentReply: Hashable, Sendable {
         self = try SSHFormatError.reading(subject, payload, limit: SSHAgentRequest.byteLimit) { reader in
             switch try reader.byte() {
             case 5: return .failure
+            case 6: return .success
             case 12: return .keys(try Self.identities(&reader))
             case 14: return .signature(try SSHKeySignature(blob: try reader.string(limit: SSHKeySignature.byteLimit)))
             case let type: throw SSHFormatError(subject, "type \(type) is not known")
@@ -111,6 +131,7 @@ public enum SSHAgentReply: Hashable, Sendable {
         var writer = ByteWriter()
         switch self {
         case .failure: writer.byte(5)
+        case .success: writer.byte(6)
         case .keys(let identities):
             writer.byte(12)
             writer.uint32(UInt32(identities.count))

@@ -7,6 +7,11 @@ extension SSHPublicKey.Material {
         guard let kind = SSHKeyKind(rawValue: name) else {
             throw SSHFormatError("SSH public key", "key type '\(name)' is not accepted")
         }
+        try self.init(fieldsOf: kind, &reader)
+    }
+
+    /// Reads what follows the type's name: here in a public key, and in a certificate, where the nonce stands between.
+    init(fieldsOf kind: SSHKeyKind, _ reader: inout ByteReader) throws {
         switch kind {
         case .ed25519:
             self = .ed25519(try Self.ed25519Key(&reader))
@@ -25,6 +30,28 @@ extension SSHPublicKey.Material {
         }
     }
 
+    /// Writes what follows the type's name.
+    func writeFields(to writer: inout ByteWriter) {
+        switch self {
+        case .ed25519(let key): writer.string(key)
+        case .skEd25519(let key, let application):
+            writer.string(key)
+            writer.string(application)
+        case .ecdsaP256(let point):
+            writer.string(Self.curve)
+            writer.string(point)
+        case .skECDSAP256(let point, let application):
+            writer.string(Self.curve)
+            writer.string(point)
+            writer.string(application)
+        case .rsa(let exponent, let modulus):
+            MultiplePrecisionInteger.write(exponent, to: &writer)
+            MultiplePrecisionInteger.write(modulus, to: &writer)
+        }
+    }
+
+    private static let curve = "nistp256"
+
     private static func ed25519Key(_ reader: inout ByteReader) throws -> [UInt8] {
         let key = try reader.string(limit: Ed25519.publicKeyLength)
         guard key.count == Ed25519.publicKeyLength else {
@@ -34,7 +61,7 @@ extension SSHPublicKey.Material {
     }
 
     private static func point(_ reader: inout ByteReader) throws -> [UInt8] {
-        guard try reader.text(limit: 32) == "nistp256" else {
+        guard try reader.text(limit: 32) == curve else {
             throw SSHFormatError("SSH public key", "curve is not nistp256")
         }
         let point = try reader.string(limit: 65)

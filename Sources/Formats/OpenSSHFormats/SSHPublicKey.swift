@@ -11,6 +11,17 @@ public enum SSHKeyKind: String, Sendable, Hashable, CaseIterable {
 
     /// Whether the key lives in a FIDO2 authenticator, which signs flags and a counter beside the data.
     public var isSecurityKey: Bool { self == .skEd25519 || self == .skECDSAP256 }
+
+    /// The name of this kind's certificates: `ssh-ed25519-cert-v01@openssh.com`.
+    public var certificateName: String {
+        switch self {
+        case .ed25519: "ssh-ed25519-cert-v01@openssh.com"
+        case .ecdsaP256: "ecdsa-sha2-nistp256-cert-v01@openssh.com"
+        case .skEd25519: "sk-ssh-ed25519-cert-v01@openssh.com"
+        case .skECDSAP256: "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"
+        case .rsa: "ssh-rsa-cert-v01@openssh.com"
+        }
+    }
 }
 
 /// An OpenSSH public key.
@@ -57,40 +68,30 @@ public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
         try self.init(blob: writer.bytes)
     }
 
+    /// The key of checked numbers.
+    init(material: Material) {
+        self.material = material
+        var writer = ByteWriter()
+        writer.string(material.kind.rawValue)
+        material.writeFields(to: &writer)
+        blob = writer.bytes
+    }
+
     /// Parses `ssh-ed25519 AAAA… comment`, the line of a `.pub` file; options in front are refused.
     public init(line: String) throws(SSHFormatError) {
         let subject = "SSH public key line"
-        guard line.utf8.count <= Self.lineLimit else {
-            throw SSHFormatError(subject, "is longer than \(Self.lineLimit) bytes")
+        let parts = try SSHKeyLine(line, subject: subject, limit: Self.lineLimit)
+        guard let kind = SSHKeyKind(rawValue: parts.type) else {
+            throw SSHFormatError(subject, "key type '\(parts.type)' is not accepted")
         }
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-        var bytes = line.utf8[...]
-        while let last = bytes.last, isSpace(last) || last == 0x0A || last == 0x0D { bytes.removeLast() }
-        guard !bytes.contains(where: { $0 == 0x0A || $0 == 0x0D || $0 == 0 }) else {
-            throw SSHFormatError(subject, "is more than one line")
-        }
-        let words = bytes.split(maxSplits: 2, whereSeparator: isSpace)
-        guard words.count >= 2 else { throw SSHFormatError(subject, "expected a key type, a space and base64") }
-        guard let kind = SSHKeyKind(rawValue: String(words[0]) ?? "") else {
-            throw SSHFormatError(subject, "key type '\(String(words[0]) ?? "?")' is not accepted")
-        }
-        guard let blob = Base64.decode(String(words[1]) ?? "-") else { throw SSHFormatError(subject, "is not base64") }
-        try self.init(blob: blob)
+        try self.init(blob: parts.blob)
         guard self.kind == kind else {
             throw SSHFormatError(subject, "says \(kind.rawValue) but holds \(self.kind.rawValue)")
         }
     }
 
     /// Which kind of key it is.
-    public var kind: SSHKeyKind {
-        switch material {
-        case .ed25519: .ed25519
-        case .ecdsaP256: .ecdsaP256
-        case .skEd25519: .skEd25519
-        case .skECDSAP256: .skECDSAP256
-        case .rsa: .rsa
-        }
-    }
+    public var kind: SSHKeyKind { material.kind }
 
     /// The key on one line, without a comment: `ssh-ed25519 AAAA…`.
     public var line: String { kind.rawValue + " " + Base64.encode(blob) }
@@ -102,4 +103,16 @@ public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
 
     /// The kind and the fingerprint, for messages.
     public var description: String { kind.rawValue + " " + fingerprint }
+}
+
+extension SSHPublicKey.Material {
+    var kind: SSHKeyKind {
+        switch self {
+        case .ed25519: .ed25519
+        case .ecdsaP256: .ecdsaP256
+        case .skEd25519: .skEd25519
+        case .skECDSAP256: .skECDSAP256
+        case .rsa: .rsa
+        }
+    }
 }

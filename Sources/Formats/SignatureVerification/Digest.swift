@@ -26,6 +26,11 @@ public enum Digest {
         of(bytes, .sha512)
     }
 
+    /// The 20 bytes of SHA-1: only for finding keys in lists of others that name them so, never for trusting anything.
+    public static func sha1(_ bytes: [UInt8]) -> [UInt8] {
+        Array(Insecure.SHA1.hash(data: bytes))
+    }
+
     /// The digest by the given function.
     public static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> [UInt8] {
         var digest = StreamingDigest(algorithm)
