@@ -60,4 +60,12 @@ extension MusterClient {
         let reply = try await reply(call)
         return reply.status == 204 ? nil : reply.body
     }
+
+    /// `POST /v1/node/host-certificate`: certificates of the keys that the node's sshd shows.
+    public func hostCertificates(
+        _ request: HostCertificateRequest,
+        session: String
+    ) async throws(ClientError) -> HostCertificateReply {
+        try await body(Call(method: .post, path: "/v1/node/host-certificate", session: session, body: .json(request)))
+    }
 }

@@ -47,6 +47,8 @@ public struct NodeReport: Body {
     public var sequence: Int64
     /// Why the node does nothing at the moment (it cannot verify, its disk is full, …); empty while all is well.
     public var hold: String
+    /// What its sshd does and who logged in by certificate; nil where the node has no SSH side.
+    public var ssh: SSHReport?
 
     /// A report.
     public init(
@@ -62,7 +64,8 @@ public struct NodeReport: Body {
         timestampVersion: Int64 = 0,
         policyVersion: Int64 = 0,
         sequence: Int64 = 0,
-        hold: String = ""
+        hold: String = "",
+        ssh: SSHReport? = nil
     ) {
         self.agentVersion = agentVersion
         self.osRelease = osRelease
@@ -77,6 +80,7 @@ public struct NodeReport: Body {
         self.policyVersion = policyVersion
         self.sequence = sequence
         self.hold = hold
+        self.ssh = ssh
     }
 
     /// Reads a report; all but the agent's version may be missing.
@@ -123,11 +127,12 @@ public struct NodeReport: Body {
         if fields.has("progress") {
             for step in try fields.objects("progress", limit: 256) { progress.append(try NodeProgress(step)) }
         }
+        ssh = try fields.optional("ssh") { fields, key throws(JSONError) in try SSHReport(try fields.fields(key)) }
     }
 
     /// The report as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "agent_version": .string(agentVersion), "os_release": .string(osRelease), "kernel": .string(kernel),
             "architecture": .string(architecture), "boot_id": .string(bootID),
             "uptime_seconds": .integer(uptimeSeconds),
@@ -143,6 +148,8 @@ public struct NodeReport: Body {
             "progress": .array(progress.map(\.json)), "timestamp_version": .integer(timestampVersion),
             "policy_version": .integer(policyVersion), "sequence": .integer(sequence), "hold": .string(hold),
         ]
+        if let ssh { object["ssh"] = ssh.json }
+        return .object(object)
     }
 }
 
