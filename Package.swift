@@ -85,6 +85,11 @@ let modules: [Module] = [
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
     ),
     module("MusterIdentity", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
+    module(
+        "MusterCA",
+        .core,
+        uses: ["ByteCoding", "CanonicalJSON", "OpenSSHFormats", "MusterModel", "MusterPolicy"]
+    ),
     module("MusterAPI", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
 
     // Adapters: the outside world, one library or one system each.
@@ -376,6 +381,13 @@ let testTargets: [Target] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "MusterKeys", "MusterSystem", "OpenSSHFormats", "SignatureVerification",
             "TUF",
+        ]
+    ),
+    tests(
+        "MusterCA",
+        uses: [
+            "ByteCoding", "CanonicalJSON", "MusterModel", "MusterPolicy", "MusterTrust", "OpenSSHFormats",
+            "SignatureVerification",
         ]
     ),
     tests("MusterPolicy", uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "OpenSSHFormats"]),

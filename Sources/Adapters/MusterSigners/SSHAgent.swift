@@ -57,6 +57,19 @@ public struct SSHAgent: Sendable {
         return signature
     }
 
+    /// Lets the agent hold a key, alone or with a certificate, for as long as the addition says.
+    public func add(_ addition: SSHAgentAddition) async throws(SigningError) {
+        guard case .success = try await ask(.add(addition), listTimeout) else {
+            throw SigningError(.refused, "the ssh-agent at \(path) does not take keys with these constraints")
+        }
+    }
+
+    /// Lets the agent forget a key or certificate; false where it did not hold it.
+    public func remove(blob: [UInt8]) async throws(SigningError) -> Bool {
+        if case .success = try await ask(.remove(blob: blob), listTimeout) { return true }
+        return false
+    }
+
     private func ask(_ request: SSHAgentRequest, _ timeout: Duration) async throws(SigningError) -> SSHAgentReply {
         let path = path
         let result: Result<[UInt8], SigningError> = await withCheckedContinuation { continuation in

@@ -12,6 +12,8 @@ public enum StatementType: String, Hashable, Sendable, CaseIterable {
     case extendNode = "extend-node"
     case exemptNode = "exempt-node"
     case removeNode = "remove-node"
+    case sshCertificate = "ssh-certificate"
+    case revoke
 
     /// The SSHSIG namespace a statement of this type is signed in: a signature made for one type fits no other.
     public var namespace: String { rawValue + "@muster" }

@@ -10,6 +10,8 @@ public enum StatementBody: Hashable, Sendable {
     case extendNode(ExtendNodeBody)
     case exemptNode(ExemptNodeBody)
     case removeNode(RemoveNodeBody)
+    case sshCertificate(SSHCertificateBody)
+    case revoke(RevokeBody)
 
     init(_ type: StatementType, _ fields: JSONFields) throws(JSONError) {
         switch type {
@@ -20,6 +22,8 @@ public enum StatementBody: Hashable, Sendable {
         case .extendNode: self = .extendNode(try ExtendNodeBody(fields))
         case .exemptNode: self = .exemptNode(try ExemptNodeBody(fields))
         case .removeNode: self = .removeNode(try RemoveNodeBody(fields))
+        case .sshCertificate: self = .sshCertificate(try SSHCertificateBody(fields))
+        case .revoke: self = .revoke(try RevokeBody(fields))
         }
     }
 
@@ -33,6 +37,8 @@ public enum StatementBody: Hashable, Sendable {
         case .extendNode: .extendNode
         case .exemptNode: .exemptNode
         case .removeNode: .removeNode
+        case .sshCertificate: .sshCertificate
+        case .revoke: .revoke
         }
     }
 
@@ -52,6 +58,8 @@ public enum StatementBody: Hashable, Sendable {
         case .extendNode(let body): body.members
         case .exemptNode(let body): body.members
         case .removeNode(let body): body.members
+        case .sshCertificate(let body): body.members
+        case .revoke(let body): body.members
         }
     }
 }

@@ -27,6 +27,35 @@ extension FleetPolicy {
         return .refused([PolicyReason(.noRule, "no rule allows '\(request.action)'")])
     }
 
+    /// Every rule that allows the login, with what it grants; the most generous first.
+    ///
+    /// Which of them counts does not depend on their order in the document: whoever is allowed a shell by one rule and one
+    /// command by another has the shell.
+    public func loginGrants(_ request: PolicyRequest, time: UTCTime) -> [LoginGrant] {
+        guard let login = request.login, request.action == .sshCertificate, obstacle(to: request, at: time) == nil
+        else {
+            return []
+        }
+        let fitting = rules.filter {
+            $0.allow.contains(.sshCertificate) && reason($0, against: request) == nil && shortage($0, request) == nil
+        }
+        return fitting.compactMap { rule in
+            rule.logins.map { LoginGrant(rule.name, approvers(rule, request), $0, command: login.command) }
+        }.sorted { $0.isMoreGenerous(than: $1) }
+    }
+
+    private func loginReason(_ rule: PolicyRule, against request: PolicyRequest) -> PolicyReason? {
+        guard request.action == .sshCertificate else { return nil }
+        guard let login = request.login, rule.logins?.users.allows(login.account) == true else {
+            let account = request.login.map { "'\($0.account)'" } ?? "the account"
+            return PolicyReason(.accountNotNamed, rule: rule.name, "\(account) is not among its 'users'")
+        }
+        guard let only = rule.logins?.forceCommand, let command = login.command,
+            !only.utf8.elementsEqual(command.utf8)
+        else { return nil }
+        return PolicyReason(.otherCommand, rule: rule.name, "it allows the command '\(only)' only")
+    }
+
     private func obstacle(to request: PolicyRequest, at time: UTCTime) -> PolicyReason? {
         guard time < expires else {
             return PolicyReason(.policyExpired, "the policy expired at \(expires)")
@@ -61,7 +90,7 @@ extension FleetPolicy {
             let tags = request.tags.sorted().map(\.text).joined(separator: ", ")
             return PolicyReason(.tagNotNamed, rule: rule.name, "not all of the tags \(tags) are among its 'tags'")
         }
-        return nil
+        return loginReason(rule, against: request)
     }
 
     private func approvers(_ rule: PolicyRule, _ request: PolicyRequest) -> [OperatorName] {

@@ -2,7 +2,7 @@ import MusterModel
 
 /// What a rule allows, by the name of the statement type that asks for it.
 ///
-/// A string and not an enumeration: a policy may already speak of actions (`run`, `ssh-certificate`) that this program does not
+/// A string and not an enumeration: a policy may already speak of actions (`run`) that this program does not
 /// know; it simply never asks for them.
 public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     /// The name.
@@ -32,6 +32,10 @@ public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let exemptNode = PolicyAction(.exemptNode)
     /// Taking a node out of the fleet.
     public static let removeNode = PolicyAction(.removeNode)
+    /// Logging in with a certificate.
+    public static let sshCertificate = PolicyAction(.sshCertificate)
+    /// Revoking certificates and keys.
+    public static let revoke = PolicyAction(.revoke)
 
     /// The name.
     public var description: String { rawValue }

@@ -13,6 +13,8 @@ public struct PolicyReason: Hashable, Sendable, CustomStringConvertible {
         case nodeNotSelected = "node-not-selected"
         case packageNotNamed = "package-not-named"
         case tagNotNamed = "tag-not-named"
+        case accountNotNamed = "account-not-named"
+        case otherCommand = "other-command"
         case approvalsMissing = "approvals-missing"
     }
 

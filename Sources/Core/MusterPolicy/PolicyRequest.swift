@@ -25,6 +25,20 @@ public struct NodeFacts: Hashable, Sendable {
     }
 }
 
+/// The login that a certificate is asked for.
+public struct PolicyLogin: Hashable, Sendable {
+    /// The account to log in as.
+    public let account: AccountName
+    /// The one command that it is for; nil for whatever the user asks for.
+    public let command: String?
+
+    /// A login.
+    public init(account: AccountName, command: String? = nil) {
+        self.account = account
+        self.command = command
+    }
+}
+
 /// A question to the policy: whether these signers may have this done here.
 public struct PolicyRequest: Hashable, Sendable {
     /// What is asked for.
@@ -39,6 +53,8 @@ public struct PolicyRequest: Hashable, Sendable {
     public var package: String?
     /// The tags to give, where it is about tags.
     public var tags: Set<Tag>
+    /// The login to allow, where it is about one.
+    public var login: PolicyLogin?
 
     /// A question of these parts.
     public init(
@@ -47,7 +63,8 @@ public struct PolicyRequest: Hashable, Sendable {
         signers: Set<OperatorName>,
         node: NodeFacts?,
         package: String? = nil,
-        tags: Set<Tag> = []
+        tags: Set<Tag> = [],
+        login: PolicyLogin? = nil
     ) {
         self.action = action
         self.requester = requester
@@ -55,6 +72,7 @@ public struct PolicyRequest: Hashable, Sendable {
         self.node = node
         self.package = package
         self.tags = tags
+        self.login = login
     }
 
     /// What a statement asks for; a node that is about to join counts as having the tags it is given.
@@ -66,7 +84,8 @@ public struct PolicyRequest: Hashable, Sendable {
             self.node = NodeFacts(id: node?.id, tags: tags)
         case .tagNode(let body): tags = Set(body.tags)
         case .upgrade(let body), .rollBack(let body): package = body.package
-        case .extendNode, .exemptNode, .removeNode: break
+        case .sshCertificate(let body): login = PolicyLogin(account: body.user, command: body.command)
+        case .extendNode, .exemptNode, .removeNode, .revoke: break
         }
     }
 }

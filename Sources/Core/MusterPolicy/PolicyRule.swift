@@ -7,7 +7,8 @@ import MusterModel
 /// {"name": "web upgrades", "allow": ["upgrade", "roll-back"], "who": ["ada", "group:leads"], "nodes": ["tag:web"],
 ///  "packages": ["hello"], "tags": ["web"], "approvals": {"count": 1, "from": ["group:leads"]}}
 /// ```
-/// Without `packages` any package is allowed. Without `tags` no tag may be given; `"*"` means any.
+/// Without `packages` any package is allowed. Without `tags` no tag may be given; `"*"` means any. What a rule for
+/// `ssh-certificate` says besides is in `Logins`.
 ///
 /// Compatibility: rules only ever allow, and whatever restricts a rule is a member of that rule. A rule with a member that
 /// this program does not know allows nothing here, rather than more than its author meant.
@@ -51,6 +52,8 @@ public struct PolicyRule: Hashable, Sendable {
     public let packages: [String]?
     /// Which tags may be given; nil for none.
     public let tags: Tags?
+    /// What logins it allows; nil for none.
+    public let logins: Logins?
     /// With whose consent; nil where nobody else is asked.
     public let approvals: Approvals?
     /// Members that this program does not know: the rule allows nothing here.
@@ -64,6 +67,7 @@ public struct PolicyRule: Hashable, Sendable {
         nodes: [NodeSelector],
         packages: [String]? = nil,
         tags: Tags? = nil,
+        logins: Logins? = nil,
         approvals: Approvals? = nil
     ) {
         self.name = name
@@ -72,6 +76,7 @@ public struct PolicyRule: Hashable, Sendable {
         self.nodes = nodes
         self.packages = packages
         self.tags = tags
+        self.logins = logins
         self.approvals = approvals
         unknown = JSONObject()
     }
@@ -86,7 +91,8 @@ public struct PolicyRule: Hashable, Sendable {
             try fields.strings(key, limit: 10_000, each: 256)
         }
         tags = try fields.optional("tags") { fields, key throws(JSONError) in try Self.tags(fields, key) }
-        var unknown = fields.members(except: ["name", "allow", "who", "nodes", "packages", "tags", "approvals"])
+        logins = try Logins(fields)
+        var unknown = fields.members(except: Self.members.union(Logins.members))
         if fields.has("approvals") {
             let members = try fields.fields("approvals")
             approvals = Approvals(
@@ -113,6 +119,7 @@ public struct PolicyRule: Hashable, Sendable {
         case .any: object["tags"] = ["*"]
         case .only(let tags): object["tags"] = JSONValue(tags.sorted())
         }
+        for member in logins?.json.members ?? [] { object[member.key] = member.value }
         if let approvals {
             var members = JSONObject()
             if case .object(let others)? = unknown["approvals"] { members = others }
@@ -122,6 +129,8 @@ public struct PolicyRule: Hashable, Sendable {
         }
         return .object(object)
     }
+
+    private static let members: Set<String> = ["name", "allow", "who", "nodes", "packages", "tags", "approvals"]
 
     private static func tags(_ fields: JSONFields, _ key: String) throws(JSONError) -> Tags {
         let texts = try fields.strings(key, limit: 10_000, each: 128)

@@ -44,6 +44,24 @@ public struct TrustRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case otherArchitecture = "other-architecture"
         /// The release is older than the installed one and no `roll-back` allows it.
         case olderRelease = "older-release"
+        /// The certificate carries no statement of an operator.
+        case statementMissing = "statement-missing"
+        /// A certificate of another kind: a host's is no user's.
+        case otherKind = "other-kind"
+        /// The CA did not sign it, or it is not one of the fleet's CAs.
+        case otherAuthority = "other-authority"
+        /// For another key than the statement's.
+        case otherKey = "other-key"
+        /// For another account.
+        case otherAccount = "other-account"
+        /// The certificate lives longer than the statement or the rule allows.
+        case validityTooLong = "validity-too-long"
+        /// The certificate does not say where its user may come from.
+        case sourceAddressMissing = "source-address-missing"
+        /// The certificate forces another command than the statement or the rule, or none.
+        case otherCommand = "other-command"
+        /// The certificate gives a session more than the rule allows.
+        case extensionNotAllowed = "extension-not-allowed"
         /// The joining node does not have the secret or key that the statement names.
         case otherProof = "other-proof"
     }

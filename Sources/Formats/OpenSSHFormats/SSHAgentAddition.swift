@@ -13,7 +13,9 @@ public struct SSHAgentAddition: Hashable, Sendable {
 
     /// The key.
     public let key: SSHPrivateKey
-    /// Its certificate; nil to add the plain key. An agent holds each as an identity of its own.
+    /// Its certificate; nil to add the plain key.
+    ///
+    /// An agent holds each as an identity of its own.
     public let certificate: SSHCertificate?
     /// What its owner calls it.
     public let comment: String

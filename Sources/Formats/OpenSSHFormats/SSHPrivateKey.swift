@@ -31,7 +31,9 @@ public struct SSHPrivateKey: Hashable, Sendable, CustomStringConvertible, Custom
         self.secret = secret
     }
 
-    /// Overwrites the secret; the key is worth nothing afterwards. Copies elsewhere are not reached.
+    /// Overwrites the secret; the key is worth nothing afterwards.
+    ///
+    /// Copies elsewhere are not reached.
     public mutating func wipe() {
         for index in secret.indices { secret[index] = 0 }
     }

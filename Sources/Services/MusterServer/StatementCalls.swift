@@ -23,7 +23,7 @@ struct StatementCalls: Sendable {
             case .enroll(let body): try await enroll(signed, body, signers, check)
             case .tagNode(let body): try await tag(signed, body, signers, check)
             case .upgrade(let body), .rollBack(let body): try await roll(signed, body, signers, check)
-            case .extendNode, .exemptNode, .removeNode: throw Problem.refused("this service cannot do that yet")
+            case .extendNode, .exemptNode, .removeNode, .sshCertificate, .revoke: throw Problem.refused("this service cannot do that yet")
             }
         return Answer.body(reply, status: .created)
     }

@@ -1,10 +1,13 @@
 import CanonicalJSON
 import MusterModel
+import OpenSSHFormats
 
 /// What a hand-written policy is checked for beyond what a node checks: misspelt members and names.
 enum PolicyForm {
     /// Actions that rules may name; those behind the statement types are for later versions.
-    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["run", "ssh-certificate", "revoke"])
+    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["run"])
+    /// Members of a rule that speak of logins.
+    static let logins = ["users", "max_seconds", "extensions", "force_command"]
 
     static func check(_ document: YAMLDocument) throws {
         try members(document, document.value, "", ["operators", "groups", "rules", "expires"])
@@ -26,7 +29,7 @@ enum PolicyForm {
             document,
             rule,
             path,
-            ["name", "allow", "who", "nodes", "packages", "tags", "approvals"]
+            Set(["name", "allow", "who", "nodes", "packages", "tags", "approvals"] + logins)
         )
         try members(document, rule["approvals"], path + ".approvals", ["count", "from"])
         for (index, action) in entries(rule["allow"]).enumerated() {
@@ -36,8 +39,31 @@ enum PolicyForm {
                 "'\(name)' is no action; there are \(actions.sorted().joined(separator: ", "))"
             )
         }
+        try checkLogins(rule, document, path)
         try subjects(rule["who"], document, path + ".who")
         try subjects(rule["approvals"]?["from"], document, path + ".approvals.from")
+    }
+
+    /// What a node would pass over in silence: a rule for logins that allows none, or members that mean nothing.
+    private static func checkLogins(_ rule: JSONValue, _ document: YAMLDocument, _ path: String) throws {
+        let allowsLogins = entries(rule["allow"]).contains("ssh-certificate")
+        if allowsLogins, rule["users"] == nil {
+            throw document.failure(at: path, "'ssh-certificate' needs 'users': the accounts, or \"*\" for any")
+        }
+        for name in logins where rule[name] != nil && !allowsLogins {
+            throw document.failure(at: "\(path).\(name)", "'\(name)' means something for 'ssh-certificate' only")
+        }
+        let longest = SSHCertificateBody.validity.upperBound
+        if case .integer(let seconds)? = rule["max_seconds"], seconds > longest {
+            throw document.failure(at: "\(path).max_seconds", "no certificate lives longer than \(longest) seconds")
+        }
+        for (index, entry) in entries(rule["extensions"]).enumerated() {
+            guard case .string(let name) = entry, !SSHCertificateOption.permissions.contains(name) else { continue }
+            throw document.failure(
+                at: "\(path).extensions[\(index)]",
+                "'\(name)' is no extension; there are \(SSHCertificateOption.permissions.joined(separator: ", "))"
+            )
+        }
     }
 
     private static func subjects(_ list: JSONValue?, _ document: YAMLDocument, _ path: String) throws {

@@ -92,6 +92,20 @@ struct PolicySource: Sendable {
             nodes: ["*"]
             tags: ["*"]
 
+          # muster ssh HOST: short-lived certificates, so no key has to lie on any node.
+          - name: owners log in everywhere
+            allow: [ssh-certificate]
+            who: ["group:owners"]
+            nodes: ["*"]
+            users: ["*"]
+            max_seconds: 43200
+            extensions: [permit-pty, permit-port-forwarding]
+
+          - name: owners revoke
+            allow: [revoke]
+            who: ["group:owners"]
+            nodes: ["*"]
+
           # With more people, let one ask and another approve:
           # - name: upgrades of web servers need a second person
           #   allow: [upgrade, roll-back]

@@ -47,12 +47,30 @@ struct PolicySummary: Sendable {
         case .only(let tags):
             lines.append(StyledText("  tags: \(tags.sorted().map(\.text).joined(separator: ", "))"))
         }
+        if let logins = rule.logins { lines += describe(logins) }
         if let approvals = rule.approvals {
             let from = approvals.from.map(\.description).joined(separator: ", ")
             lines.append(
                 StyledText("  needs \(approvals.count) approval\(approvals.count == 1 ? "" : "s") from \(from)")
             )
         }
+        return lines
+    }
+
+    private func describe(_ logins: PolicyRule.Logins) -> [StyledText] {
+        let accounts: String
+        switch logins.users {
+        case .any: accounts = "any account"
+        case .only(let names): accounts = names.sorted().map(\.text).joined(separator: ", ")
+        }
+        let longest = SSHCertificateBody.validity.upperBound
+        let seconds = min(logins.maximumSeconds ?? longest, longest)
+        var lines = [StyledText("  logs in as \(accounts), for at most \(seconds / 60) minutes")]
+        let extensions = logins.extensions ?? PolicyRule.Logins.defaultExtensions
+        lines.append(
+            StyledText("  sessions get \(extensions.isEmpty ? "nothing besides" : extensions.joined(separator: ", "))")
+        )
+        if let command = logins.forceCommand { lines.append(StyledText("  runs only: \(command)")) }
         return lines
     }
 }

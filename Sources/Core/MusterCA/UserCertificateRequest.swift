@@ -1,0 +1,167 @@
+import ByteCoding
+import CanonicalJSON
+import MusterModel
+import MusterPolicy
+import OpenSSHFormats
+
+/// A certificate that an operator may have: a verified statement, and what the policy grants for it.
+public struct UserCertificateRequest: Sendable {
+    /// Where the request comes from.
+    public struct Origin: Hashable, Sendable {
+        /// The tailnet's name of the node, for the key ID.
+        public var name: String
+        /// Its tailnet addresses: the certificate is good from there only.
+        public var addresses: [String]
+        /// When its key in the tailnet expires; nil where it does not.
+        public var keyExpires: UTCTime?
+
+        /// An origin of these parts.
+        public init(name: String, addresses: [String], keyExpires: UTCTime?) {
+            self.name = name
+            self.addresses = addresses
+            self.keyExpires = keyExpires
+        }
+    }
+
+    /// What ends a certificate's validity.
+    public enum Limit: String, Hashable, Sendable, CaseIterable {
+        /// More was not asked for.
+        case asked
+        /// The rule grants no more.
+        case rule
+        /// A key that signed the statement expires: nodes would refuse the statement from then on.
+        case operatorKey = "operator-key"
+        /// The key in the tailnet of the node that asks expires.
+        case nodeKey = "node-key"
+        /// The statement expires.
+        case statement
+    }
+
+    /// The statement with its signatures, verified by the caller.
+    public let statement: SignedStatement
+    /// The same as JSON text, which goes into the certificate.
+    public let envelope: [UInt8]
+    /// What the policy grants (`FleetPolicy.loginGrants`).
+    public var grant: LoginGrant
+    /// When the keys expire whose signatures count; at least the requester's.
+    public var keyExpiries: [UTCTime]
+    /// Where the request comes from.
+    public var origin: Origin
+    /// Versions of the sshd that it is for, as far as they are known.
+    public var targets: [OpenSSHVersion]
+
+    /// A request of these parts.
+    ///
+    /// `envelope` is for callers who have the JSON text of `statement` at hand, which saves half of the work.
+    public init(
+        statement: SignedStatement,
+        envelope: [UInt8]? = nil,
+        grant: LoginGrant,
+        keyExpiries: [UTCTime],
+        origin: Origin,
+        targets: [OpenSSHVersion] = []
+    ) {
+        self.statement = statement
+        self.envelope = envelope ?? statement.json.canonicalBytes
+        self.grant = grant
+        self.keyExpiries = keyExpiries
+        self.origin = origin
+        self.targets = targets
+    }
+
+    /// Until when a certificate made at `time` is good, and what ends it.
+    public func end(at time: UTCTime) throws(CertificateRefusal) -> (end: UTCTime, limit: Limit) {
+        let body = try body
+        var ends: [(UTCTime, Limit)] = [
+            (time.wholeSeconds.adding(seconds: body.seconds), .asked),
+            (time.wholeSeconds.adding(seconds: grant.maximumSeconds), .rule),
+            (statement.statement.expires, .statement),
+        ]
+        ends += keyExpiries.map { ($0.wholeSeconds, .operatorKey) }
+        if let keyExpires = origin.keyExpires { ends.append((keyExpires.wholeSeconds, .nodeKey)) }
+        // Of equal ends the first counts.
+        guard let (end, limit) = ends.min(by: { $0.0 < $1.0 }), time < end, !keyExpiries.isEmpty else {
+            let limit = ends.min { $0.0 < $1.0 }?.1 ?? .operatorKey
+            throw CertificateRefusal(.noTimeLeft, "no certificate can be made: \(limit.words) is over")
+        }
+        return (end, limit)
+    }
+
+    /// The certificate, ready to be signed.
+    public func certificate(_ stamp: CertificateStamp) throws(CertificateRefusal) -> UnsignedCertificate {
+        let body = try body
+        let (end, _) = try end(at: stamp.time)
+        let after = stamp.time.seconds - SSHCertificateBody.backdating
+        guard after >= 0, stamp.serial > 0 else {
+            throw CertificateRefusal(.malformed, "a certificate has a serial from 1 on and begins after 1970")
+        }
+        let name = statement.statement.requester
+        let keyID = CertificateKeyID.user(name, fromNode: origin.name, statement.statement.id)
+        let content: SSHCertificateContent
+        do throws(SSHFormatError) {
+            content = try SSHCertificateContent(
+                nonce: stamp.nonce,
+                publicKey: body.publicKey,
+                serial: stamp.serial,
+                kind: .user,
+                keyID: keyID.description,
+                principals: [body.user.text],
+                validAfter: UInt64(after),
+                validBefore: UInt64(end.seconds),
+                criticalOptions: try criticalOptions(),
+                extensions: extensions,
+                authority: stamp.authority
+            )
+        } catch {
+            throw CertificateRefusal(.malformed, error.description)
+        }
+        try CertificateCompatibility.check(content, targets)
+        return UnsignedCertificate(content)
+    }
+
+    private var body: SSHCertificateBody {
+        get throws(CertificateRefusal) {
+            guard case .sshCertificate(let body) = statement.statement.body else {
+                let type = statement.statement.type.rawValue
+                throw CertificateRefusal(.malformed, "a statement of type '\(type)' asks for no certificate")
+            }
+            return body
+        }
+    }
+
+    private func criticalOptions() throws(SSHFormatError) -> [SSHCertificateOption] {
+        var blocks: [String] = []
+        for text in origin.addresses {
+            guard let block = AddressBlock(text) else {
+                throw SSHFormatError("source-address", "'\(text.prefix(80))' is no address")
+            }
+            let network = block.network.description
+            if !blocks.contains(network) { blocks.append(network) }
+        }
+        guard !blocks.isEmpty else {
+            throw SSHFormatError("source-address", "nobody could say from which addresses the certificate is used")
+        }
+        let addresses = SSHCertificateOption.value(SSHCertificateOption.sourceAddress, blocks.joined(separator: ","))
+        guard let command = grant.forceCommand else { return [addresses] }
+        return [.value(SSHCertificateOption.forceCommand, command), addresses]
+    }
+
+    /// In the order of their names: `statement@muster` follows all the `permit-` ones.
+    private var extensions: [SSHCertificateOption] {
+        grant.extensions.map { .flag($0) }
+            + [.value(SSHCertificateBody.statementExtension, envelope)]
+    }
+}
+
+extension UserCertificateRequest.Limit {
+    /// What it is, in words.
+    public var words: String {
+        switch self {
+        case .asked: "the time that was asked for"
+        case .rule: "the time that the rule grants"
+        case .operatorKey: "the time of a key that signed the statement"
+        case .nodeKey: "the tailnet key of the node that asks"
+        case .statement: "the statement"
+        }
+    }
+}
