@@ -3,7 +3,7 @@ import MusterModel
 import OpenSSHFormats
 
 /// A certificate for a node's host key: its names and addresses, listed, so that clients need not be asked anything.
-public struct HostCertificateRequest: Hashable, Sendable {
+public struct HostCertificateOrder: Hashable, Sendable {
     /// How long a host certificate lives unless told otherwise, in seconds.
     public static let defaultLife: Int64 = 30 * 86400
     /// The longest that one may live, in seconds.
@@ -22,13 +22,13 @@ public struct HostCertificateRequest: Hashable, Sendable {
     /// The certificate ends here at the latest: the node's own key may expire before.
     public var notAfter: UTCTime?
 
-    /// A request of these parts.
+    /// An order of these parts.
     public init(
         node: NodeID,
         hostKey: SSHPublicKey,
         names: [String],
         addresses: [String],
-        life: Int64 = HostCertificateRequest.defaultLife,
+        life: Int64 = HostCertificateOrder.defaultLife,
         notAfter: UTCTime? = nil
     ) {
         self.node = node

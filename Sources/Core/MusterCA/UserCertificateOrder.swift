@@ -5,7 +5,7 @@ import MusterPolicy
 import OpenSSHFormats
 
 /// A certificate that an operator may have: a verified statement, and what the policy grants for it.
-public struct UserCertificateRequest: Sendable {
+public struct UserCertificateOrder: Sendable {
     /// Where the request comes from.
     public struct Origin: Hashable, Sendable {
         /// The tailnet's name of the node, for the key ID.
@@ -50,7 +50,7 @@ public struct UserCertificateRequest: Sendable {
     /// Versions of the sshd that it is for, as far as they are known.
     public var targets: [OpenSSHVersion]
 
-    /// A request of these parts.
+    /// An order of these parts.
     ///
     /// `envelope` is for callers who have the JSON text of `statement` at hand, which saves half of the work.
     public init(
@@ -153,7 +153,7 @@ public struct UserCertificateRequest: Sendable {
     }
 }
 
-extension UserCertificateRequest.Limit {
+extension UserCertificateOrder.Limit {
     /// What it is, in words.
     public var words: String {
         switch self {
