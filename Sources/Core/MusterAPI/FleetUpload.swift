@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterModel
 
 /// `POST /v1/fleet`: the offline-signed beginning of a fleet.
 ///
@@ -20,6 +21,8 @@ public struct FleetUpload: Body {
     public let policy: [UInt8]
     /// The target file `policy/fleet.json`.
     public let policyDocument: [UInt8]
+    /// The target file `ssh/trust.json`; nil for a fleet without an SSH side.
+    public let sshTrust: [UInt8]?
 
     /// A beginning.
     public init(
@@ -28,7 +31,8 @@ public struct FleetUpload: Body {
         targets: [UInt8],
         releases: [UInt8],
         policy: [UInt8],
-        policyDocument: [UInt8]
+        policyDocument: [UInt8],
+        sshTrust: [UInt8]? = nil
     ) {
         self.setupToken = setupToken
         self.root = root
@@ -36,6 +40,7 @@ public struct FleetUpload: Body {
         self.releases = releases
         self.policy = policy
         self.policyDocument = policyDocument
+        self.sshTrust = sshTrust
     }
 
     /// Reads a beginning.
@@ -46,14 +51,19 @@ public struct FleetUpload: Body {
         releases = try fields.base64("releases", limit: 512_000)
         policy = try fields.base64("policy", limit: 512_000)
         policyDocument = try fields.base64("policy_document", limit: 512_000)
+        sshTrust = try fields.optional("ssh_trust") { fields, key throws(JSONError) in
+            try fields.base64(key, limit: SSHTrust.byteLimit)
+        }
     }
 
     /// The beginning as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "setup_token": .string(setupToken), "root": .string(Base64.encode(root)),
             "targets": .string(Base64.encode(targets)), "releases": .string(Base64.encode(releases)),
             "policy": .string(Base64.encode(policy)), "policy_document": .string(Base64.encode(policyDocument)),
         ]
+        if let sshTrust { object["ssh_trust"] = .string(Base64.encode(sshTrust)) }
+        return .object(object)
     }
 }

@@ -14,13 +14,26 @@ public struct ServiceDescription: Body {
         public let manifest: [UInt8]
         /// Signs `revocations.json`.
         public let revocations: [UInt8]
+        /// Signs SSH user certificates; nil where the service has no such key.
+        public let sshUserAuthority: [UInt8]?
+        /// Signs SSH host certificates; nil where the service has no such key.
+        public let sshHostAuthority: [UInt8]?
 
         /// The keys of one service.
-        public init(snapshot: [UInt8], timestamp: [UInt8], manifest: [UInt8], revocations: [UInt8]) {
+        public init(
+            snapshot: [UInt8],
+            timestamp: [UInt8],
+            manifest: [UInt8],
+            revocations: [UInt8],
+            sshUserAuthority: [UInt8]? = nil,
+            sshHostAuthority: [UInt8]? = nil
+        ) {
             self.snapshot = snapshot
             self.timestamp = timestamp
             self.manifest = manifest
             self.revocations = revocations
+            self.sshUserAuthority = sshUserAuthority
+            self.sshHostAuthority = sshHostAuthority
         }
 
         init(_ fields: JSONFields) throws(JSONError) {
@@ -28,14 +41,23 @@ public struct ServiceDescription: Body {
             timestamp = try fields.hex("timestamp", count: 32)
             manifest = try fields.hex("manifest", count: 32)
             revocations = try fields.hex("revocations", count: 32)
+            sshUserAuthority = try fields.optional("ssh_user_ca") { fields, key throws(JSONError) in
+                try fields.hex(key, count: 32)
+            }
+            sshHostAuthority = try fields.optional("ssh_host_ca") { fields, key throws(JSONError) in
+                try fields.hex(key, count: 32)
+            }
         }
 
         /// The keys as an object of hexadecimal digits; the set-up token holds the SHA-256 of its canonical bytes.
         public var json: JSONValue {
-            [
+            var object: JSONObject = [
                 "snapshot": .string(Hex.encode(snapshot)), "timestamp": .string(Hex.encode(timestamp)),
                 "manifest": .string(Hex.encode(manifest)), "revocations": .string(Hex.encode(revocations)),
             ]
+            if let sshUserAuthority { object["ssh_user_ca"] = .string(Hex.encode(sshUserAuthority)) }
+            if let sshHostAuthority { object["ssh_host_ca"] = .string(Hex.encode(sshHostAuthority)) }
+            return .object(object)
         }
     }
 
