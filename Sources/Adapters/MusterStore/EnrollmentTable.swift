@@ -38,14 +38,22 @@ extension StoreTransaction {
 
     /// Nodes that wait for approval, oldest first.
     public func pendingEnrollments() throws -> [StoredPending] {
-        try sql.rows("SELECT node_key, code, name, address, asked FROM pending_enrollments ORDER BY asked, code", [])
+        try sql.rows("SELECT \(StoredPending.columns) FROM pending_enrollments ORDER BY asked, code", [])
             .map { try StoredPending($0) }
+    }
+
+    /// The waiting node with this code.
+    public func pendingEnrollment(code: String) throws -> StoredPending? {
+        try sql.row(
+            "SELECT \(StoredPending.columns) FROM pending_enrollments WHERE code = $1",
+            [.text(code)]
+        ).map { try StoredPending($0) }
     }
 
     /// The waiting node with this key.
     public func pendingEnrollment(key: [UInt8]) throws -> StoredPending? {
         try sql.row(
-            "SELECT node_key, code, name, address, asked FROM pending_enrollments WHERE node_key = $1",
+            "SELECT \(StoredPending.columns) FROM pending_enrollments WHERE node_key = $1",
             [.bytes(key)]
         ).map { try StoredPending($0) }
     }
@@ -53,10 +61,14 @@ extension StoreTransaction {
     /// Adds a waiting node.
     public func add(_ pending: StoredPending) throws {
         try sql.run(
-            "INSERT INTO pending_enrollments (node_key, code, name, address, asked) VALUES ($1, $2, $3, $4, $5)",
+            """
+            INSERT INTO pending_enrollments (node_key, code, name, address, asked, tailnet_id, tailnet_key, tailnet_name)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
             [
                 .bytes(pending.key), .text(pending.code), .text(pending.name), .text(pending.address),
-                .integer(pending.asked.milliseconds),
+                .integer(pending.asked.milliseconds), .optional(pending.tailnet?.id), .optional(pending.tailnet?.key),
+                .optional(pending.tailnet?.name),
             ]
         )
     }
@@ -84,14 +96,26 @@ public struct StoredPending: Hashable, Sendable {
     public let address: String
     /// When it first asked.
     public let asked: UTCTime
+    /// Who asked, as the tailnet said.
+    public let tailnet: TailnetBinding?
+
+    static let columns = "node_key, code, name, address, asked, tailnet_id, tailnet_key, tailnet_name"
 
     /// A waiting node.
-    public init(key: [UInt8], code: String, name: String, address: String, asked: UTCTime) {
+    public init(
+        key: [UInt8],
+        code: String,
+        name: String,
+        address: String,
+        asked: UTCTime,
+        tailnet: TailnetBinding? = nil
+    ) {
         self.key = key
         self.code = code
         self.name = name
         self.address = address
         self.asked = asked
+        self.tailnet = tailnet
     }
 
     init(_ row: SQLRow) throws(StoreError) {
@@ -100,5 +124,6 @@ public struct StoredPending: Hashable, Sendable {
         name = try row.text(2)
         address = try row.text(3)
         asked = UTCTime(milliseconds: try row.integer(4))
+        tailnet = try TailnetBinding(id: row.optionalText(5), row.optionalText(6), row.optionalText(7))
     }
 }

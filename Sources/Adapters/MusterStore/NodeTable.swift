@@ -9,14 +9,16 @@ public struct StoredNode: Hashable, Sendable {
     public let name: String
     /// Its Ed25519 public key.
     public let key: [UInt8]
-    /// The address it is bound to.
-    public let address: String
+    /// The address it last proved itself from; what it is bound to where no tailnet says who it is.
+    public var address: String
     /// Its tags, by its newest statement.
     public var tags: [Tag]
     /// The `enroll` statement that let it in.
     public let statement: StatementID
     /// When it was enrolled.
     public let enrolled: UTCTime
+    /// Who it is on the tailnet; nil for a node that joined before that was asked, which is bound to its address.
+    public var tailnet: TailnetBinding?
 
     /// A node.
     public init(
@@ -26,7 +28,8 @@ public struct StoredNode: Hashable, Sendable {
         address: String,
         tags: [Tag],
         statement: StatementID,
-        enrolled: UTCTime
+        enrolled: UTCTime,
+        tailnet: TailnetBinding? = nil
     ) {
         self.id = id
         self.name = name
@@ -35,6 +38,7 @@ public struct StoredNode: Hashable, Sendable {
         self.tags = tags
         self.statement = statement
         self.enrolled = enrolled
+        self.tailnet = tailnet
     }
 
     init(_ row: SQLRow) throws(StoreError) {
@@ -47,6 +51,8 @@ public struct StoredNode: Hashable, Sendable {
         self.tags = tags
         statement = try StoredName.read(try row.text(5))
         enrolled = UTCTime(milliseconds: try row.integer(6))
+        tailnet = try TailnetBinding(id: row.optionalText(7), row.optionalText(8), row.optionalText(9))
+        if let since = try row.optionalInteger(10) { tailnet?.keySince = UTCTime(milliseconds: since) }
     }
 
     /// Tags in one TEXT: no tag has a space.
@@ -57,7 +63,9 @@ public struct StoredNode: Hashable, Sendable {
 
 /// The nodes of the fleet.
 extension StoreTransaction {
-    private static let columns = "id, name, node_key, address, tags, statement, enrolled"
+    private static let columns =
+        "id, name, node_key, address, tags, statement, enrolled, "
+        + "tailnet_id, tailnet_key, tailnet_name, tailnet_key_since"
 
     /// Every node, by name.
     public func nodes() throws -> [StoredNode] {
@@ -73,14 +81,47 @@ extension StoreTransaction {
     public func add(_ node: StoredNode) throws {
         try sql.run(
             """
-            INSERT INTO nodes (id, name, node_key, address, tags, statement, enrolled)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            INSERT INTO nodes (id, name, node_key, address, tags, statement, enrolled,
+                tailnet_id, tailnet_key, tailnet_name, tailnet_key_since)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             """,
             [
                 .text(node.id.text), .text(node.name), .bytes(node.key), .text(node.address),
                 .text(StoredNode.text(node.tags)), .text(node.statement.text), .integer(node.enrolled.milliseconds),
+                .optional(node.tailnet?.id), .optional(node.tailnet?.key), .optional(node.tailnet?.name),
+                .optional(node.tailnet?.keySince?.milliseconds),
             ]
         )
+    }
+
+    /// The nodes with this tailnet id.
+    public func nodes(tailnetID: String) throws -> [StoredNode] {
+        try sql.rows(
+            "SELECT \(Self.columns) FROM nodes WHERE tailnet_id = $1 ORDER BY name",
+            [.text(tailnetID)]
+        ).map { try StoredNode($0) }
+    }
+
+    /// Binds a node to somebody on the tailnet, at an address.
+    public func bind(_ node: NodeID, to tailnet: TailnetBinding, address: String) throws {
+        try sql.run(
+            """
+            UPDATE nodes SET address = $2, tailnet_id = $3, tailnet_key = $4, tailnet_name = $5, tailnet_key_since = $6
+            WHERE id = $1
+            """,
+            [
+                .text(node.text), .text(address), .text(tailnet.id), .text(tailnet.key), .text(tailnet.name),
+                .optional(tailnet.keySince?.milliseconds),
+            ]
+        )
+    }
+
+    /// Takes a node out of the register, with everything that hangs on it but events and statements.
+    public func removeNode(_ node: NodeID) throws {
+        for table in ["assignments", "tag_statements", "manifests", "reports"] {
+            try sql.run("DELETE FROM \(table) WHERE node = $1", [.text(node.text)])
+        }
+        try sql.run("DELETE FROM nodes WHERE id = $1", [.text(node.text)])
     }
 
     /// `wanted`, or the first of `wanted-2`, `wanted-3`, … that no node has.

@@ -10,6 +10,9 @@ public enum SQLValue: Hashable, Sendable {
 
     /// The text, or null.
     public static func optional(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
+
+    /// The integer, or null.
+    public static func optional(_ integer: Int64?) -> SQLValue { integer.map { .integer($0) } ?? .null }
 }
 
 /// One row of an answer; columns are read by position.
@@ -37,6 +40,16 @@ public struct SQLRow: Sendable {
     public func bytes(_ column: Int) throws(StoreError) -> [UInt8] {
         guard case .bytes(let value) = values[column] else { throw mismatch(column, "bytes") }
         return value
+    }
+
+    /// A BIGINT, or nil where it is null.
+    public func optionalInteger(_ column: Int) throws(StoreError) -> Int64? {
+        isNull(column) ? nil : try integer(column)
+    }
+
+    /// A TEXT, or nil where it is null.
+    public func optionalText(_ column: Int) throws(StoreError) -> String? {
+        isNull(column) ? nil : try text(column)
     }
 
     /// Whether the column is null.

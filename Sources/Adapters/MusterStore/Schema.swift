@@ -68,6 +68,20 @@ let schema: [Migration] = [
             """,
         ]
     ),
+    // Who nodes are on the tailnet; NULL for nodes that joined before that was known.
+    Migration(
+        number: 2,
+        statements: [
+            "ALTER TABLE nodes ADD COLUMN tailnet_id TEXT",
+            "ALTER TABLE nodes ADD COLUMN tailnet_key TEXT",
+            "ALTER TABLE nodes ADD COLUMN tailnet_name TEXT",
+            "ALTER TABLE nodes ADD COLUMN tailnet_key_since BIGINT",
+            "CREATE INDEX nodes_tailnet_id ON nodes (tailnet_id)",
+            "ALTER TABLE pending_enrollments ADD COLUMN tailnet_id TEXT",
+            "ALTER TABLE pending_enrollments ADD COLUMN tailnet_key TEXT",
+            "ALTER TABLE pending_enrollments ADD COLUMN tailnet_name TEXT",
+        ]
+    ),
     Migration(
         number: 4,
         statements: [

@@ -56,8 +56,9 @@ public struct EnrollRequest: Body {
 public enum EnrollReply: Body {
     /// The node has joined: its id, the name it got, and the statement that allows it and names its tags.
     case enrolled(node: NodeID, name: String, statement: SignedStatement)
-    /// An operator must approve: `muster node approve CODE`. Ask again after so many seconds.
-    case pending(code: String, retrySeconds: Int)
+    /// An operator must approve: `muster node approve CODE`. Ask again after so many seconds. `link` is a page of the
+    /// service that says so too; nil from a service that has none.
+    case pending(code: String, retrySeconds: Int, link: String? = nil)
 
     /// A statement fits beside the rest.
     public static var byteLimit: Int { SignedStatement.byteLimit + 4096 }
@@ -67,7 +68,10 @@ public enum EnrollReply: Body {
         if fields.has("code") {
             self = .pending(
                 code: try fields.string("code", limit: 32),
-                retrySeconds: Int(try fields.integer("retry_seconds", in: 1...3600))
+                retrySeconds: Int(try fields.integer("retry_seconds", in: 1...3600)),
+                link: try fields.optional("link") { fields, key throws(JSONError) in
+                    try fields.string(key, limit: 512)
+                }
             )
         } else {
             self = .enrolled(
@@ -83,8 +87,8 @@ public enum EnrollReply: Body {
         switch self {
         case .enrolled(let node, let name, let statement):
             ["node": JSONValue(node), "name": .string(name), "statement": statement.json]
-        case .pending(let code, let retrySeconds):
-            ["code": .string(code), "retry_seconds": JSONValue(retrySeconds)]
+        case .pending(let code, let retrySeconds, let link):
+            ["code": .string(code), "retry_seconds": JSONValue(retrySeconds), "link": JSONValue(link)]
         }
     }
 }
@@ -101,14 +105,24 @@ public struct PendingEnrollment: Body {
     public let address: String
     /// When it first asked.
     public let asked: UTCTime
+    /// Who asked, as the tailnet says; nil where none is used.
+    public let tailnet: TailnetRecord?
 
     /// A waiting node.
-    public init(code: String, name: String, nodeKey: [UInt8], address: String, asked: UTCTime) {
+    public init(
+        code: String,
+        name: String,
+        nodeKey: [UInt8],
+        address: String,
+        asked: UTCTime,
+        tailnet: TailnetRecord? = nil
+    ) {
         self.code = code
         self.name = name
         self.nodeKey = nodeKey
         self.address = address
         self.asked = asked
+        self.tailnet = tailnet
     }
 
     /// Reads a waiting node.
@@ -118,13 +132,18 @@ public struct PendingEnrollment: Body {
         nodeKey = try fields.hex("node_key", count: 32)
         address = try fields.string("address", limit: 64)
         asked = try fields.milliseconds("asked")
+        tailnet = try fields.optional("tailnet") { fields, key throws(JSONError) in
+            try TailnetRecord(try fields.fields(key))
+        }
     }
 
     /// The entry as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "code": .string(code), "name": .string(name), "node_key": .string(Hex.encode(nodeKey)),
             "address": .string(address), "asked": .integer(asked.milliseconds),
         ]
+        if let tailnet { object["tailnet"] = tailnet.json }
+        return .object(object)
     }
 }

@@ -68,6 +68,8 @@ public struct NodeRecord: Body {
     public let packages: [Package]
     /// Its node key; nil where the service does not tell.
     public var key: NodeKeyRecord?
+    /// Who it is on the tailnet; nil where none is used, or a node from before one was.
+    public let tailnet: TailnetRecord?
 
     /// A node.
     public init(
@@ -80,7 +82,8 @@ public struct NodeRecord: Body {
         state: String,
         report: NodeReport?,
         packages: [Package],
-        key: NodeKeyRecord? = nil
+        key: NodeKeyRecord? = nil,
+        tailnet: TailnetRecord? = nil
     ) {
         self.id = id
         self.name = name
@@ -92,6 +95,7 @@ public struct NodeRecord: Body {
         self.report = report
         self.packages = packages
         self.key = key
+        self.tailnet = tailnet
     }
 
     /// Reads a node.
@@ -108,6 +112,9 @@ public struct NodeRecord: Body {
         }
         packages = try fields.objects("packages", limit: 4096).map { package throws(JSONError) in try Package(package) }
         key = try fields.optional("key") { fields, key throws(JSONError) in try NodeKeyRecord(try fields.fields(key)) }
+        tailnet = try fields.optional("tailnet") { fields, key throws(JSONError) in
+            try TailnetRecord(try fields.fields(key))
+        }
     }
 
     /// The node as it is sent.
@@ -119,6 +126,7 @@ public struct NodeRecord: Body {
             "report": report?.json ?? .null, "packages": .array(packages.map(\.json)),
         ]
         if let key { object["key"] = key.json }
+        if let tailnet { object["tailnet"] = tailnet.json }
         return .object(object)
     }
 }

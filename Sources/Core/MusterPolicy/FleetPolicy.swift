@@ -110,6 +110,15 @@ public struct FleetPolicy: Hashable, Sendable {
         return (name, entry)
     }
 
+    /// The operator that a tailnet user is; nil where it is nobody, or more than one.
+    ///
+    /// Nobody can have a login that is empty or that all tagged nodes share.
+    public func owner(ofLogin login: String) -> OperatorName? {
+        guard !login.isEmpty, login != "tagged-devices" else { return nil }
+        let names = operators.filter { $0.value.logins.contains { $0.utf8.elementsEqual(login.utf8) } }.keys
+        return names.count == 1 ? names.first : nil
+    }
+
     /// Why a key of the policy cannot be used at `time`; nil where it can.
     public func obstacle(to key: PolicyKey, of name: OperatorName, at time: UTCTime) -> String? {
         if time >= key.expires { return "the key of \(name) expired at \(key.expires)" }

@@ -42,30 +42,37 @@ public struct PolicyKey: Hashable, Sendable {
     }
 }
 
-/// A person who may ask and approve, with the keys that speak for that person: `{"keys": […]}`.
+/// A person who may ask and approve, with the keys that speak for that person: `{"keys": […], "tailnet": [LOGIN, …]}`.
 public struct PolicyOperator: Hashable, Sendable {
     /// Most keys of one operator.
     public static let keyLimit = 32
 
     /// The keys; any of them speaks for the operator, all of them together are still one operator.
     public let keys: [PolicyKey]
+    /// The tailnet users that are this person, such as `ada@example.com`: enough to read, and to do nothing.
+    public let logins: [String]
     /// Members that this program does not know: they might restrict the operator, whose keys cannot be used here.
     public let unknown: JSONObject
 
     /// An operator with these keys.
-    public init(keys: [PolicyKey]) {
+    public init(keys: [PolicyKey], logins: [String] = []) {
         self.keys = keys
+        self.logins = logins
         unknown = JSONObject()
     }
 
     init(_ fields: JSONFields) throws(JSONError) {
         keys = try fields.objects("keys", limit: Self.keyLimit).map { key throws(JSONError) in try PolicyKey(key) }
-        unknown = fields.members(except: ["keys"])
+        logins = try fields.optional("tailnet") { fields, key throws(JSONError) in
+            try fields.strings(key, limit: Self.keyLimit, each: 512)
+        } ?? []
+        unknown = fields.members(except: ["keys", "tailnet"])
     }
 
     var json: JSONValue {
         var object = unknown
         object["keys"] = .array(keys.map(\.json))
+        if !logins.isEmpty { object["tailnet"] = .array(logins.map { .string($0) }) }
         return .object(object)
     }
 }

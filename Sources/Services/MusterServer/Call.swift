@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import MusterAPI
 import NIOCore
+import Tailnet
 
 /// One request, with what the routes ask of it.
 struct Call: Sendable {
@@ -13,14 +14,25 @@ struct Call: Sendable {
     let channel: any Channel
     /// When it came, by the service's clock.
     let time: UTCTime
+    /// The caller's address, without its port; an IPv4 address that came mapped into IPv6 is IPv4.
+    let peer: String
+    /// Who calls, as the gate says; nobody before it was asked.
+    var identity = TailnetIdentity(id: "")
 
     /// How long a whole JSON body may take to arrive.
     static let bodyTimeout = TimeAmount.seconds(30)
 
-    /// The caller's address, without its port; an IPv4 address that came mapped into IPv6 is IPv4.
-    var peer: String {
-        guard let address = channel.remoteAddress?.ipAddress else { return "" }
-        return address.hasPrefix("::ffff:") ? String(address.dropFirst(7)) : address
+    init(request: Request, channel: any Channel, time: UTCTime) {
+        self.request = request
+        self.channel = channel
+        self.time = time
+        let address = channel.remoteAddress?.ipAddress ?? ""
+        peer = address.hasPrefix("::ffff:") ? String(address.dropFirst(7)) : address
+    }
+
+    /// The first value of a header field.
+    func header(_ name: String) -> String? {
+        HTTPField.Name(name).flatMap { request.headers[$0] }
     }
 
     /// The parts of the path, percent-decoded; nil where the encoding is broken.

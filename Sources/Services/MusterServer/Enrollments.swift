@@ -8,6 +8,7 @@ import MusterModel
 import MusterPolicy
 import MusterStore
 import SignatureVerification
+import Tailnet
 
 /// How nodes join: with a token's secret, or by an operator's approval.
 struct Enrollments: Sendable {
@@ -64,10 +65,10 @@ struct Enrollments: Sendable {
             return (node, statement)
         }
         guard let (node, statement) = found else { return nil }
-        guard node.address == call.peer else {
-            throw Problem.otherAddress(
-                "node '\(node.id)' is bound to \(node.address), the request comes from \(call.peer)"
-            )
+        switch NodeBinding.judge(node, call.identity, from: call.peer) {
+        case .same, .rotated, .identified: break
+        case .rekeyed: throw Problem.otherAddress("node '\(node.id)' has another tailnet key: let its agent log in first")
+        case .other(let why): throw Problem.otherAddress(why)
         }
         return .enrolled(node: node.id, name: node.name, statement: statement)
     }
@@ -88,27 +89,28 @@ struct Enrollments: Sendable {
             throw error.status == 422 ? Problem.refused(error.detail) : error
         }
         let time = call.time
-        let peer = call.peer
-        let node = try await service.store.write { transaction -> StoredNode? in
+        let place = Place(address: call.peer, tailnet: TailnetBinding(call.identity, at: time))
+        let joined = try await service.store.write { transaction -> Joined? in
             guard try transaction.takeUse(secretSHA256: digest, now: time) else { return nil }
             return try Self.add(
                 key: request.nodeKey,
                 name: request.name,
-                address: peer,
+                at: place,
                 tags: body.tags,
                 statement: signed.statement.id,
-                at: time,
+                time: time,
                 transaction
             )
         }
-        guard let node else { throw Problem.refused("the token has no uses left, or has expired") }
-        await service.joined(node, at: time)
-        return .enrolled(node: node.id, name: node.name, statement: signed)
+        guard let joined else { throw Problem.refused("the token has no uses left, or has expired") }
+        service.gate.remember(call.identity)
+        await service.joined(joined.node, replacing: joined.replaced, at: time)
+        return .enrolled(node: joined.node.id, name: joined.node.name, statement: signed)
     }
 
     /// Approves the waiting node that an `enroll` statement names; called with the statement verified and allowed.
     func approve(_ signed: SignedStatement, _ body: EnrollBody, key: [UInt8], at time: UTCTime) async throws -> String {
-        let node = try await service.store.write { transaction -> StoredNode in
+        let joined = try await service.store.write { transaction -> Joined in
             guard let pending = try transaction.pendingEnrollment(key: key) else {
                 throw Problem.missing("no node with this key waits for approval: run muster-agent enroll on it again")
             }
@@ -119,49 +121,102 @@ struct Enrollments: Sendable {
             return try Self.add(
                 key: key,
                 name: pending.name,
-                address: pending.address,
+                at: Place(pending, time: time),
                 tags: body.tags,
                 statement: signed.statement.id,
-                at: time,
+                time: time,
                 transaction
             )
         }
-        await service.joined(node, at: time)
-        return "node \(node.name) (\(node.id)) joined"
+        await service.joined(joined.node, replacing: joined.replaced, at: time)
+        return "node \(joined.node.name) (\(joined.node.id)) joined"
+    }
+
+    /// Where a node is: its address, and who that is on the tailnet.
+    private struct Place: Sendable {
+        let address: String
+        let tailnet: TailnetBinding
+
+        init(address: String, tailnet: TailnetBinding) {
+            self.address = address
+            self.tailnet = tailnet
+        }
+
+        init(_ pending: StoredPending, time: UTCTime) {
+            address = pending.address
+            var binding =
+                pending.tailnet
+                ?? TailnetBinding(id: "address:\(pending.address)", key: "", name: "", keySince: nil)
+            if !binding.key.isEmpty { binding.keySince = time }
+            tailnet = binding
+        }
+    }
+
+    /// A node that joined, and those whose place it took.
+    private struct Joined: Sendable {
+        let node: StoredNode
+        let replaced: [NodeID]
     }
 
     private static func add(
         key: [UInt8],
         name: String,
-        address: String,
+        at place: Place,
         tags: [Tag],
         statement: StatementID,
-        at time: UTCTime,
+        time: UTCTime,
         _ transaction: StoreTransaction
-    ) throws -> StoredNode {
+    ) throws -> Joined {
         guard let id = NodeID("node-" + Hex.encode(Digest.sha256(key)).prefix(16)) else {
             throw Problem.failed("no node id")
         }
+        let replaced = try replace(place.tailnet, by: id, at: time, transaction)
         let node = StoredNode(
             id: id,
             name: try transaction.freeName(name),
             key: key,
-            address: address,
+            address: place.address,
             tags: tags,
             statement: statement,
-            enrolled: time
+            enrolled: time,
+            tailnet: place.tailnet
         )
         try transaction.add(node)
         try transaction.append(
             event: "node-enrolled",
             actor: id.text,
             detail: [
-                "node": JSONValue(id), "name": .string(node.name), "address": .string(address),
-                "tags": JSONValue(tags), "statement": JSONValue(statement),
+                "node": JSONValue(id), "name": .string(node.name), "address": .string(place.address),
+                "tags": JSONValue(tags), "statement": JSONValue(statement), "tailnet": .string(place.tailnet.id),
+                "tailnet_key": .string(place.tailnet.key),
             ],
             at: time
         )
-        return node
+        return Joined(node: node, replaced: replaced)
+    }
+
+    /// Takes out who had this tailnet identity before: one machine is one node. An address alone is no identity.
+    private static func replace(
+        _ tailnet: TailnetBinding,
+        by id: NodeID,
+        at time: UTCTime,
+        _ transaction: StoreTransaction
+    ) throws -> [NodeID] {
+        guard !tailnet.id.hasPrefix("address:") else { return [] }
+        let old = try transaction.nodes(tailnetID: tailnet.id).filter { $0.id != id }
+        for node in old {
+            try transaction.removeNode(node.id)
+            try transaction.append(
+                event: "node-replaced",
+                actor: id.text,
+                detail: [
+                    "node": JSONValue(node.id), "name": .string(node.name), "by": JSONValue(id),
+                    "tailnet": .string(tailnet.id),
+                ],
+                at: time
+            )
+        }
+        return old.map(\.id)
     }
 
     // MARK: - Waiting for approval
@@ -169,10 +224,11 @@ struct Enrollments: Sendable {
     private func wait(_ request: EnrollRequest, _ call: Call) async throws -> EnrollReply {
         let time = call.time
         let peer = call.peer
+        let identity = call.identity
         let code = try await service.store.write { transaction -> String in
             try transaction.removePending(askedBefore: time.adding(seconds: -Self.pendingSeconds))
             if let pending = try transaction.pendingEnrollment(key: request.nodeKey) {
-                guard pending.address == peer else {
+                guard pending.tailnet?.id ?? "address:\(pending.address)" == identity.id else {
                     throw Problem.otherAddress("this node asked from \(pending.address) before")
                 }
                 return pending.code
@@ -187,20 +243,38 @@ struct Enrollments: Sendable {
             var code = Self.code(RandomBytes.make(8))
             while codes.contains(code) { code = Self.code(RandomBytes.make(8)) }
             try transaction.add(
-                StoredPending(key: request.nodeKey, code: code, name: request.name, address: peer, asked: time)
+                StoredPending(
+                    key: request.nodeKey,
+                    code: code,
+                    name: request.name,
+                    address: peer,
+                    asked: time,
+                    tailnet: TailnetBinding(identity, at: time)
+                )
             )
             try transaction.append(
                 event: "node-waits",
                 actor: "musterd",
                 detail: [
                     "name": .string(request.name), "node_key": .string(Hex.encode(request.nodeKey)),
-                    "address": .string(peer),
+                    "address": .string(peer), "tailnet": .string(identity.id),
                 ],
                 at: time
             )
             return code
         }
-        return .pending(code: code, retrySeconds: Self.retrySeconds)
+        service.gate.remember(identity)
+        return .pending(code: code, retrySeconds: Self.retrySeconds, link: link(code, call))
+    }
+
+    /// The page about a code, at the address that the node itself uses.
+    private func link(_ code: String, _ call: Call) -> String? {
+        guard let local = call.channel.localAddress, let ip = local.ipAddress.flatMap({ IPAddress($0) }),
+            let port = local.port
+        else { return nil }
+        let scheme = service.options.tls == nil ? "http" : "https"
+        let host = ip.bytes.count == 4 ? "\(ip)" : "[\(ip)]"
+        return "\(scheme)://\(host):\(port)/enroll/\(code)"
     }
 
     /// Eight characters that people do not mix up, such as `K7QD-42MX`.

@@ -1,9 +1,11 @@
 import ByteCoding
+import Glibc
 import Logging
 import MusterStore
 import MusterSystem
 import ServiceLifecycle
 import Synchronization
+import Tailnet
 import UnixSignals
 
 /// A fleet service that listens.
@@ -11,37 +13,60 @@ final class FleetServer: Sendable {
     let service: FleetService
     private let addresses: [ListenAddress]
     private let bound = Mutex([String]())
-    private let onListening: @Sendable ([String]) -> Void
+    private let onListening: @Sendable (Greeting) -> Void
+    /// How long to wait before the tailnet is asked again at the start.
+    private static let pause = Duration.milliseconds(500)
 
-    /// Opens the service; `onListening` is told every address once all are bound.
+    /// Opens the service; `onListening` is told what to say once all addresses are bound.
     init(
         _ options: ServeOptions,
         log: Logger,
-        onListening: @escaping @Sendable ([String]) -> Void
+        onListening: @escaping @Sendable (Greeting) -> Void
     ) async throws {
-        addresses = try options.listen.map { text in
-            guard let address = ListenAddress(text) else {
-                throw SystemError("listen on", text, because: "it is not ADDRESS:PORT with a numeric address")
-            }
-            guard address.isPrivate || options.tls != nil else {
-                throw SystemError(
-                    "listen on",
-                    text,
-                    because: "it is neither loopback nor a tailnet address: give --tls-certificate and --tls-key"
-                )
-            }
-            return address
-        }
+        let names = SignedNames(file: options.wireGuardNames, log: log)
+        let source =
+            options.tailnetSource
+            ?? options.tailnet.source(names: { await names.current() }) { (try? OpenFile($0, flags: O_PATH)) != nil }
+        let gate = TailnetGate(source, seconds: options.tailnetSeconds, usesTLS: options.tls != nil, log: log)
+        let own = try await Self.own(gate, options, log)
+        addresses = try ListenPlan.addresses(
+            asked: options.listen,
+            port: options.port,
+            own: own?.addresses ?? [],
+            usesTLS: options.tls != nil
+        )
         self.onListening = onListening
-        service = try await FleetService(options, log: log)
+        service = try await FleetService(options, gate: gate, names: names, log: log)
         try await service.start()
+    }
+
+    /// This machine on the tailnet, which may come up after us when the machine starts; nil without a tailnet.
+    private static func own(
+        _ gate: TailnetGate,
+        _ options: ServeOptions,
+        _ log: Logger
+    ) async throws -> TailnetIdentity? {
+        let until = ContinuousClock.now + options.tailnetPatience
+        var isFirst = true
+        while true {
+            do throws(TailnetError) {
+                return try await gate.learnOwn()
+            } catch {
+                guard ContinuousClock.now < until else {
+                    throw TailnetError("\(error); give --tailnet none to do without one")
+                }
+                if isFirst { log.notice("waiting for the tailnet: \(error)") }
+                isFirst = false
+            }
+            try await Task.sleep(for: pause)
+        }
     }
 
     /// Serves until it is told to stop, by a signal or by graceful shutdown of the group it runs in.
     func run(signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
         let routes = Routes(service)
         let scheme = service.options.tls == nil ? "http" : "https"
-        var services: [any Service] = [Upkeep(service: service)]
+        var services: [any Service] = [Upkeep(service: service), TailnetWatch(service: service)]
         for address in addresses {
             let server = HTTPServer(address: address, routes: routes, log: service.log) { [self] address, port in
                 let host = address.host.contains(":") ? "[\(address.host)]" : address.host
@@ -80,7 +105,8 @@ final class FleetServer: Sendable {
         } catch {
             service.log.error("\(error)")
         }
-        onListening(all)
+        let fleet = service.repository.current?.fleet.text
+        onListening(Greeting(urls: all, own: service.gate.ownIdentity, fleet: fleet))
         ServiceNotification.ready(status: "listening on \(all.joined(separator: ", "))")
     }
 }

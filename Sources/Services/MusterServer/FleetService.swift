@@ -24,6 +24,8 @@ final class FleetService: Sendable {
     let keys: ServiceKeys
     let tokens: SessionTokens
     let nodes = NodeRegister()
+    /// Says who callers are.
+    let gate: TailnetGate
     let repository: Repository
     let rollouts: Rollouts
     let manifests: Manifests
@@ -34,9 +36,10 @@ final class FleetService: Sendable {
     /// Wakes operators who wait for events; there is one log, key 0.
     let eventPolls = LongPoll<Int>(limit: 256)
 
-    /// Opens everything below the state directory, making what is missing.
-    init(_ options: ServeOptions, log: Logger) async throws {
+    /// Opens everything below the state directory, making what is missing; `gate` says who callers are.
+    init(_ options: ServeOptions, gate: TailnetGate, names: SignedNames, log: Logger) async throws {
         self.options = options
+        self.gate = gate
         self.log = log
         state = try StateDirectory(options.stateDirectory)
         keys =
@@ -61,6 +64,7 @@ final class FleetService: Sendable {
             polls: nodePolls,
             clock: options.clock
         )
+        await names.attach(repository, store, clock: options.clock)
     }
 
     /// Reads the register into memory and goes on where the service stopped.
@@ -85,11 +89,13 @@ final class FleetService: Sendable {
         return try state.setupToken(keysDigest: keys.digest)
     }
 
-    /// A node joined.
-    func joined(_ node: MusterStore.StoredNode, at time: UTCTime) async {
+    /// A node joined, in the place of others.
+    func joined(_ node: MusterStore.StoredNode, replacing replaced: [NodeID], at time: UTCTime) async {
+        for old in replaced { nodes.remove(old) }
         nodes.put(node)
+        manifests.changed(replaced)
         do {
-            try await rollouts.nodeChanged(node.id, at: time)
+            for changed in replaced + [node.id] { try await rollouts.nodeChanged(changed, at: time) }
         } catch {
             log.error("node \(node.id) joined, but a rollout could not take it in: \(error)")
         }

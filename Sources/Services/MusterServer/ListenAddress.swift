@@ -1,17 +1,15 @@
-import Glibc
+import Tailnet
 
-/// An address that the service listens on: `127.0.0.1:8700`, `[fd7a:115c:a1e0::1]:8700`.
+/// An address that the service listens on: `127.0.0.1:8470`, `[fd7a:115c:a1e0::1]:8470`.
 ///
 /// Only numbers: a name could mean another address tomorrow.
-public struct ListenAddress: Sendable, CustomStringConvertible {
-    /// Where the service listens unless told otherwise.
-    public static let standard = "127.0.0.1:8700"
-
+public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address without brackets.
     public let host: String
     /// The port; 0 lets the kernel choose.
     public let port: Int
-    private let bytes: [UInt8]
+    /// The address as bytes.
+    let ip: IPAddress
 
     /// Parses an address and a port.
     public init?(_ text: String) {
@@ -19,33 +17,17 @@ public struct ListenAddress: Sendable, CustomStringConvertible {
             (0...65535).contains(port)
         else { return nil }
         var host = String(text[..<colon])
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        guard let bytes = Self.bytes(host) else { return nil }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+        } else if host.contains(":") {
+            return nil
+        }
+        guard let ip = IPAddress(host) else { return nil }
         self.host = host
         self.port = port
-        self.bytes = bytes
-    }
-
-    /// Whether plain HTTP may be spoken here: loopback, or an address of the tailnet, where WireGuard encrypts.
-    public var isPrivate: Bool {
-        switch bytes.count {
-        case 4: bytes[0] == 127 || (bytes[0] == 100 && bytes[1] & 0xC0 == 64)
-        case 16: bytes == Self.loopback6 || bytes.starts(with: Self.tailnet6)
-        default: false
-        }
+        self.ip = ip
     }
 
     /// The address as it is written.
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-
-    private static let loopback6: [UInt8] = [UInt8](repeating: 0, count: 15) + [1]
-    private static let tailnet6: [UInt8] = [0xFD, 0x7A, 0x11, 0x5C, 0xA1, 0xE0]
-
-    /// The address in network order; nil for what is no numeric address.
-    private static func bytes(_ host: String) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        if inet_pton(AF_INET, host, &bytes) == 1 { return Array(bytes[..<4]) }
-        if inet_pton(AF_INET6, host, &bytes) == 1 { return bytes }
-        return nil
-    }
 }

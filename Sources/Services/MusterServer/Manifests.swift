@@ -86,7 +86,15 @@ final class Manifests: Sendable {
     }
 
     /// The envelope of a manifest newer than `after`, waited for at most so long; nil where there is none.
-    func poll(_ node: NodeID, after: Int64, seconds: Int64, on loop: any EventLoop) async throws -> [UInt8]? {
+    ///
+    /// After each wait `recheck` may refuse whoever waited.
+    func poll(
+        _ node: NodeID,
+        after: Int64,
+        seconds: Int64,
+        on loop: any EventLoop,
+        recheck: () async throws -> Void
+    ) async throws -> [UInt8]? {
         let until = clock().adding(seconds: seconds)
         while true {
             let mark = polls.mark(node)
@@ -94,7 +102,9 @@ final class Manifests: Sendable {
             let left = until.seconds - clock().seconds
             guard left > 0 else { return nil }
             await polls.wait(for: node, after: mark, seconds: left, on: loop)
-            if polls.isOver || polls.mark(node) == mark { return nil }
+            if polls.isOver { return nil }
+            try await recheck()
+            if polls.mark(node) == mark { return nil }
         }
     }
 

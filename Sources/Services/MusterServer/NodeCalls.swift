@@ -5,6 +5,7 @@ import MusterAPI
 import MusterModel
 import MusterStore
 import SignatureVerification
+import Tailnet
 
 /// What nodes ask for once they are enrolled: sessions, reports, manifests.
 struct NodeCalls: Sendable {
@@ -35,8 +36,9 @@ struct NodeCalls: Sendable {
         else {
             throw Problem.unauthenticated("the challenge is too old or was used, or its signature is not the node's")
         }
+        let bound = try await NodeRebinding(service: service).bind(entry.node, call).boundTo
         let (token, expires) = service.tokens.issue(
-            .node(request.node.text, address: entry.node.address),
+            .node(request.node.text, tailnet: bound.id, key: bound.key),
             at: call.time
         )
         service.nodes.seen(request.node, at: call.time)
@@ -65,42 +67,49 @@ struct NodeCalls: Sendable {
     }
 
     /// `GET /v1/node/manifest?after=SEQUENCE&wait=SECONDS`.
+    ///
+    /// Who waited is looked at again before the answer: in a minute a tailnet key rotates, or a node is replaced.
     func manifest(_ call: Call) async throws -> Response {
+        var call = call
         let node = try authenticate(call)
         let after = try call.number("after", default: 0)
         let wait = try call.wait()
         service.nodes.seen(node, at: call.time)
-        guard
-            let envelope = try await service.manifests.poll(
-                node,
-                after: after,
-                seconds: wait,
-                on: call.channel.eventLoop
-            )
-        else { return Answer.nothing }
+        let envelope = try await service.manifests.poll(
+            node,
+            after: after,
+            seconds: wait,
+            on: call.channel.eventLoop
+        ) { [service] in
+            call.identity = try await service.gate.identity(at: call.peer)
+            _ = try authenticate(call)
+        }
+        guard let envelope else { return Answer.nothing }
         return Answer.bytes(envelope, type: "application/json")
     }
 
-    /// The node whose session this is, calling from the address it is bound to.
+    /// The node whose session this is, being who it was on the tailnet when it opened the session.
     private func authenticate(_ call: Call) throws(Problem) -> NodeID {
         guard let bearer = call.bearer,
-            case .node(let name, let address)? = service.tokens.caller(bearer, at: call.time),
-            let node = NodeID(name)
+            case .node(let name, let tailnet, let key)? = service.tokens.caller(bearer, at: call.time),
+            let id = NodeID(name)
         else {
             throw .unauthenticated("a node's session token is needed: POST /v1/node/challenge, then /v1/node/session")
         }
-        guard call.peer == address else {
-            throw .otherAddress("node '\(node)' is bound to \(address), the request comes from \(call.peer)")
+        let node = try known(id, call).node
+        let bound = node.boundTo
+        guard bound.id == call.identity.id, bound.key == call.identity.key, bound.id == tailnet, bound.key == key else {
+            throw .unauthenticated("the tailnet key of node '\(id)' is another than its session's: open a new session")
         }
-        return node
+        return id
     }
 
-    private func known(_ node: NodeID, _ call: Call) throws(Problem) -> NodeRegister.Entry {
-        guard let entry = service.nodes[node] else {
-            throw .unauthenticated("node '\(node)' is not enrolled here: run muster-agent enroll")
+    private func known(_ id: NodeID, _ call: Call) throws(Problem) -> NodeRegister.Entry {
+        guard let entry = service.nodes[id] else {
+            throw .unauthenticated("node '\(id)' is not enrolled here: run muster-agent enroll")
         }
-        guard call.peer == entry.node.address else {
-            throw .otherAddress("node '\(node)' is bound to \(entry.node.address), the request comes from \(call.peer)")
+        if case .other(let why) = NodeBinding.judge(entry.node, call.identity, from: call.peer) {
+            throw .otherAddress(why)
         }
         return entry
     }

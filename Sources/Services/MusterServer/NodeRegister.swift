@@ -51,6 +51,20 @@ final class NodeRegister: Sendable {
         entries.withLock { $0[node.id, default: Entry(node: node, report: nil, lastSeen: nil)].node = node }
     }
 
+    /// Changes what is known of a node.
+    func update(_ id: NodeID, _ change: (inout StoredNode) -> Void) {
+        entries.withLock { entries in
+            guard var entry = entries.removeValue(forKey: id) else { return }
+            change(&entry.node)
+            entries[id] = entry
+        }
+    }
+
+    /// Forgets a node.
+    func remove(_ id: NodeID) {
+        entries.withLock { $0[id] = nil }
+    }
+
     /// A node was in contact.
     func seen(_ id: NodeID, at time: UTCTime) {
         entries.withLock { $0[id]?.lastSeen = time }

@@ -19,7 +19,8 @@ struct NodeView {
             lastSeen: entry.lastSeen,
             state: state(entry),
             report: entry.report,
-            packages: packages(entry, targets[entry.node.id] ?? [:])
+            packages: packages(entry, targets[entry.node.id] ?? [:]),
+            tailnet: service.tailnetRecord(entry.node.tailnet)
         )
     }
 

@@ -9,10 +9,17 @@ enum OpenAPI {
           description: >
             Members may be added to any body and are ignored by readers that do not know them. Errors are problem documents
             of RFC 9457 whose type is urn:muster:problem:CODE. Bodies over their limit get 413, malformed ones 400.
+            Whoever is neither on this machine nor known to the tailnet gets 403 (unknown-caller) for any path over plain
+            HTTP; while the tailnet cannot be asked, everybody but this machine gets 503 (tailnet-unavailable).
         components:
           securitySchemes:
-            node: {type: http, scheme: bearer, description: session of a node, bound to its address, at most one hour}
+            node: {type: http, scheme: bearer, description: 'session of a node, bound to its tailnet id and key, at most one hour'}
             operator: {type: http, scheme: bearer, description: session of an operator, at most one hour}
+            tailnet:
+              type: mutualTLS
+              description: >
+                nothing is sent: the caller's address belongs to a tailnet user (no tagged node) whose login the policy gives to
+                one operator; for reading only
           responses:
             problem:
               description: why the request was refused
@@ -42,6 +49,16 @@ enum OpenAPI {
             get: {summary: this document, responses: {'200': {description: OpenAPI 3.1}}}
           /v1/service:
             get: {summary: version, fleet and public keys of the service, responses: {'200': {$ref: '#/components/responses/body'}}}
+          /v1/whoami:
+            get:
+              summary: who the service takes the caller for, by session or by the tailnet; for anybody
+              security: [{}, {operator: []}, {node: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /enroll/{code}:
+            get:
+              summary: the page behind the link of a node that waits for approval; says what to run
+              parameters: [{name: code, in: path, required: true, schema: {type: string}}]
+              responses: {'200': {description: HTML}, default: {$ref: '#/components/responses/problem'}}
           /v1/fleet:
             post:
               summary: make the fleet of offline-signed metadata, once, with the set-up token
@@ -92,18 +109,18 @@ enum OpenAPI {
           /v1/nodes:
             get:
               summary: every node
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/nodes/{id}:
             get:
               summary: one node, by id or name
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               parameters: [{$ref: '#/components/parameters/id'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/enrollments:
             get:
               summary: nodes that wait for approval
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/statements:
             post:
@@ -113,12 +130,12 @@ enum OpenAPI {
           /v1/rollouts:
             get:
               summary: every rollout, the newest first, without nodes
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/rollouts/{id}:
             get:
               summary: one rollout with its nodes; waits for a revision above `after`
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               parameters:
                 - {$ref: '#/components/parameters/id'}
                 - {$ref: '#/components/parameters/after'}
@@ -170,7 +187,7 @@ enum OpenAPI {
           /v1/events:
             get:
               summary: what happened after event `after`, oldest first, at most 1000
-              security: [{operator: []}]
+              security: [{operator: []}, {tailnet: []}]
               parameters: [{$ref: '#/components/parameters/after'}, {$ref: '#/components/parameters/wait'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /tuf/metadata/{file}:

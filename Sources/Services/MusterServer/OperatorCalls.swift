@@ -69,9 +69,62 @@ struct OperatorCalls: Sendable {
         if let trouble = publication.loginTrouble(at: time) { throw .policyExpired(trouble) }
     }
 
+    /// The operator who may read: by a session, or recognised by the tailnet login of the address.
+    func reader(_ call: Call) throws(Problem) -> OperatorName {
+        guard call.bearer == nil else { return try authenticate(call) }
+        let publication = try service.repository.publication()
+        try requireLogin(publication, at: call.time)
+        let policy = try StatementCheck(publication: publication, time: call.time).policy()
+        guard let name = recognition(call).find(policy) else {
+            throw .unauthenticated(
+                "an operator's session token is needed (the muster command gets one), or for reading a tailnet login "
+                    + "that the policy gives to one operator"
+            )
+        }
+        return name
+    }
+
+    private func recognition(_ call: Call) -> OperatorRecognition {
+        OperatorRecognition(call: call, gate: service.gate, usesTLS: service.options.tls != nil)
+    }
+
+    /// `GET /v1/whoami`: for anybody.
+    func whoami(_ call: Call) throws(Problem) -> Response {
+        let identity = TailnetRecord(call.identity)
+        guard let bearer = call.bearer else {
+            let policy = service.repository.current.flatMap { publication in
+                publication.loginTrouble(at: call.time) == nil ? publication.policy : nil
+            }
+            let name = policy.flatMap { recognition(call).find($0) }
+            return Answer.body(
+                WhoAmI(
+                    address: call.peer,
+                    identity: identity,
+                    operatorName: name?.text ?? "",
+                    means: name == nil ? .none : .tailnet
+                )
+            )
+        }
+        guard let session = service.tokens.session(bearer, at: call.time) else {
+            throw .unauthenticated("the session has ended")
+        }
+        guard case .person = session.caller else {
+            return Answer.body(WhoAmI(address: call.peer, identity: identity, sessionExpires: session.expires))
+        }
+        return Answer.body(
+            WhoAmI(
+                address: call.peer,
+                identity: identity,
+                operatorName: try authenticate(call).text,
+                means: .session,
+                sessionExpires: session.expires
+            )
+        )
+    }
+
     /// `GET /v1/nodes`.
     func nodes(_ call: Call) async throws -> Response {
-        _ = try authenticate(call)
+        _ = try reader(call)
         let targets = await service.rollouts.targets()
         let view = NodeView(service: service, time: call.time)
         return Answer.json(["items": .array(service.nodes.all.map { view.record($0, targets).json })])
@@ -79,7 +132,7 @@ struct OperatorCalls: Sendable {
 
     /// `GET /v1/nodes/{id}`, by id or by name.
     func node(_ call: Call, _ text: String) async throws -> Response {
-        _ = try authenticate(call)
+        _ = try reader(call)
         let found = NodeID(text).flatMap { service.nodes[$0] } ?? service.nodes.all.first { $0.node.name == text }
         guard let found else { throw Problem.missing("there is no node '\(text)'") }
         let targets = await service.rollouts.targets()
@@ -88,7 +141,7 @@ struct OperatorCalls: Sendable {
 
     /// `GET /v1/enrollments`.
     func enrollments(_ call: Call) async throws -> Response {
-        _ = try authenticate(call)
+        _ = try reader(call)
         let pending = try await service.store.read { try $0.pendingEnrollments() }
         return Answer.body(
             List(
@@ -98,7 +151,8 @@ struct OperatorCalls: Sendable {
                         name: $0.name,
                         nodeKey: $0.key,
                         address: $0.address,
-                        asked: $0.asked
+                        asked: $0.asked,
+                        tailnet: service.tailnetRecord($0.tailnet)
                     )
                 }
             )
@@ -107,7 +161,7 @@ struct OperatorCalls: Sendable {
 
     /// `GET /v1/events?after=SEQUENCE&wait=SECONDS`.
     func events(_ call: Call) async throws -> Response {
-        _ = try authenticate(call)
+        _ = try reader(call)
         let after = try call.number("after", default: 0)
         let wait = try call.wait()
         let mark = service.eventPolls.mark(0)

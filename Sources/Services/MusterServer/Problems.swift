@@ -20,6 +20,21 @@ extension Problem {
         Problem(status: 403, code: "other-address", title: "The request comes from another address", detail: detail)
     }
 
+    /// Nobody whom the tailnet knows.
+    static func unknownCaller(_ detail: String) -> Problem {
+        Problem(status: 403, code: "unknown-caller", title: "The caller is nobody on the tailnet", detail: detail)
+    }
+
+    /// Who calls cannot be known now, so nobody is let in.
+    static func tailnetUnavailable(_ detail: String) -> Problem {
+        Problem(
+            status: 503,
+            code: "tailnet-unavailable",
+            title: "Who calls cannot be known at the moment",
+            detail: detail
+        )
+    }
+
     static func refused(_ detail: String) -> Problem {
         Problem(status: 403, code: "refused", title: "The request is not allowed", detail: detail)
     }

@@ -159,9 +159,14 @@ actor Rollouts {
         }
     }
 
-    /// A node joined, or has other tags now.
+    /// A node joined, has other tags now, or is gone.
     func nodeChanged(_ node: NodeID, at time: UTCTime) async throws {
-        guard let entry = nodes[node] else { return }
+        guard let entry = nodes[node] else {
+            for (id, rollout) in live where rollout.engine.node(node) != nil {
+                try await handle(id, [.nodeRemoved(node)], at: time)
+            }
+            return
+        }
         for (id, rollout) in live {
             if let fact = selectedFact(id, entry, at: time) {
                 try await handle(id, [.nodesSelected([fact])], at: time)

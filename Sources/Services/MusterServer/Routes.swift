@@ -20,15 +20,18 @@ struct Routes: Sendable {
     }
 
     /// The answer to a call; never throws.
-    func answer(_ call: Call) async -> Response {
+    func answer(_ arriving: Call) async -> Response {
+        var call = arriving
         do {
+            call.identity = try await service.gate.identity(at: call.peer)
             if call.request.method == .post, call.request.uri.path == "/v1/node/report" {
                 return try await node.report(call)
             }
             guard let path = call.path else { throw Problem.malformed("the path is not percent-encoded UTF-8") }
             return try await route(call, path)
         } catch let problem as Problem {
-            if problem.status >= 500 { service.log.error("\(problem)") }
+            // That the tailnet does not answer is said once, by the gate.
+            if problem.status >= 500, problem.code != "tailnet-unavailable" { service.log.error("\(problem)") }
             return Answer.problem(problem)
         } catch {
             service.log.error("\(call.request.method) \(call.request.uri.path) failed: \(error)")
@@ -40,6 +43,8 @@ struct Routes: Sendable {
         switch path.first {
         case "v1": try await version1(call, Array(path.dropFirst()))
         case "tuf": try await repository.answer(call, path.dropFirst())
+        case "enroll" where path.count == 2:
+            try await allowing(call, .get) { try await EnrollmentPage(service: service).answer(call, path[1]) }
         case "healthz" where path.count == 1:
             try await allowing(call, .get) { Answer.bytes(Array("ok\n".utf8), type: "text/plain") }
         case "openapi.yaml" where path.count == 1:
@@ -51,6 +56,7 @@ struct Routes: Sendable {
     private func version1(_ call: Call, _ path: [String]) async throws -> Response {
         switch (path.first, path.count) {
         case ("service", 1): try await allowing(call, .get) { fleet.describe(call) }
+        case ("whoami", 1): try await allowing(call, .get) { try service.operators.whoami(call) }
         case ("fleet", 1): try await allowing(call, .post) { try await fleet.create(call) }
         case ("enroll", 1): try await allowing(call, .post) { try await service.enrollments.enroll(call) }
         case ("enroll", 2) where path[1] == "statement":

@@ -14,7 +14,12 @@ struct ServeCommand: AsyncParsableCommand {
             The first start makes the service's keys and prints a set-up token, once; 'muster fleet init' takes it. The token
             is also in DIRECTORY/setup-token until there is a fleet.
 
-            Other addresses than loopback and the tailnet (100.64.0.0/10, fd7a:115c:a1e0::/48) are refused without TLS.
+            Without --listen it listens on loopback and on this machine's own tailnet addresses. Any other address is refused
+            without TLS. Every request over plain HTTP must come from this machine or from somebody whom the tailnet knows.
+
+            --tailnet says who is asked: 'tailscale' (or Headscale) the tailscaled of this machine, 'wireguard:INTERFACE' the
+            peers of an interface (needs CAP_NET_ADMIN and 'wg'), 'static:FILE' a file, 'none' nobody; 'auto' is Tailscale where
+            its socket exists, else none.
             """
     )
 
@@ -22,7 +27,19 @@ struct ServeCommand: AsyncParsableCommand {
     var stateDirectory = "/var/lib/musterd"
 
     @Option(help: "address and port to listen on; may be given several times; port 0 means any")
-    var listen: [String] = [ListenAddress.standard]
+    var listen: [String] = []
+
+    @Option(help: "port for the addresses that are listened on without --listen")
+    var port = ListenPlan.standardPort
+
+    @Option(help: "who says who callers are: \(TailnetOption.form)")
+    var tailnet = "auto"
+
+    @Option(help: "signed file with names for WireGuard peers; its signature is in FILE.sig")
+    var wireguardNames: String?
+
+    @Option(help: "seconds that a start waits for the tailnet to come up")
+    var tailnetPatience = 30
 
     @Option(help: "PEM file of the certificate chain for TLS")
     var tlsCertificate: String?
@@ -61,6 +78,12 @@ struct ServeCommand: AsyncParsableCommand {
         guard (1...86400).contains(reportSeconds), maxConnections > 0, maxFileBytes > 0 else {
             throw ValidationError("--report-seconds, --max-connections and --max-file-bytes must be positive")
         }
+        guard TailnetOption(tailnet) != nil else {
+            throw ValidationError("--tailnet is not one of: \(TailnetOption.form)")
+        }
+        guard (0...65535).contains(port), (0...3600).contains(tailnetPatience) else {
+            throw ValidationError("--port must be 0 to 65535, --tailnet-patience 0 to 3600")
+        }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("unknown --log-level '\(logLevel)'")
         }
@@ -72,6 +95,10 @@ struct ServeCommand: AsyncParsableCommand {
         var options = ServeOptions()
         options.stateDirectory = stateDirectory
         options.listen = listen
+        options.port = port
+        options.tailnet = TailnetOption(tailnet) ?? .none
+        options.wireGuardNames = wireguardNames
+        options.tailnetPatience = .seconds(tailnetPatience)
         if let tlsCertificate, let tlsKey { options.tls = (tlsCertificate, tlsKey) }
         options.agentSocket = sshAgent
         options.maxFileBytes = maxFileBytes
@@ -81,11 +108,10 @@ struct ServeCommand: AsyncParsableCommand {
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         do {
             options.passphrase = try passphrase()
-            let server = try await FleetServer(options, log: log) { addresses in
-                for address in addresses { Self.say("musterd: listening on \(address)") }
+            let server = try await FleetServer(options, log: log) { greeting in
+                for line in greeting.lines { Self.say(line) }
             }
             if let token = try server.service.makeSetupToken() {
-                Self.say("musterd: there is no fleet yet; make one with: muster fleet init --service URL")
                 Self.say("musterd: set-up token: \(token.line)")
             }
             try await server.run()

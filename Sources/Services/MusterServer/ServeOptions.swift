@@ -1,13 +1,28 @@
 import ByteCoding
 import MusterSigners
 import MusterSystem
+import Tailnet
 
 /// How one service runs.
 struct ServeOptions: Sendable {
     /// Where everything is kept.
     var stateDirectory = "/var/lib/musterd"
-    /// Where to listen.
-    var listen: [String] = [ListenAddress.standard]
+    /// Where to listen; nothing means loopback and the tailnet's own addresses, at `port`.
+    var listen: [String] = []
+    /// The port where none is named.
+    var port = ListenPlan.standardPort
+    /// Who is asked who callers are.
+    var tailnet = TailnetOption.none
+    /// Asked instead of what `tailnet` says, by tests.
+    var tailnetSource: (any TailnetSource)?
+    /// Names for WireGuard peers, with a signature beside it; nil for none.
+    var wireGuardNames: String?
+    /// How long the tailnet's answers are remembered.
+    var tailnetSeconds: Int64 = 5
+    /// How often everybody on the tailnet is looked at.
+    var tailnetWatchSeconds = 10
+    /// How long a start waits for the tailnet to come up.
+    var tailnetPatience = Duration.seconds(30)
     /// PEM files of the certificate chain and its key; both or neither.
     var tls: (certificate: String, key: String)?
     /// Opens the sealed service keys; nil for the machine's own passphrase.

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Who a session belongs to.
 enum Caller: Hashable, Sendable {
-    /// A node, by id, and the address it is bound to.
-    case node(String, address: String)
+    /// A node, by id, with the id and the key that it had on the tailnet.
+    case node(String, tailnet: String, key: String)
     /// An operator, by name, and the SHA-256 of the SSH key that logged in.
     case person(String, key: [UInt8])
 }
@@ -13,7 +13,8 @@ enum Caller: Hashable, Sendable {
 /// Session tokens and challenges: nothing is remembered, everything is in the token, under a MAC.
 ///
 /// ```
-/// token:     base64url of  byte kind | u64 expires | string name | string address or key digest | tag (32)
+/// token:     base64url of  byte kind | u64 expires | string name | kind 2: string key digest | tag (32)
+///                                                                | kind 3: string tailnet id | string tailnet key
 /// challenge: u64 expires | 8 random bytes | first 16 bytes of the tag over those and whom it is for
 /// ```
 final class SessionTokens: Sendable {
@@ -35,11 +36,12 @@ final class SessionTokens: Sendable {
         let expires = now.adding(seconds: Self.lifetime)
         var writer = ByteWriter()
         switch caller {
-        case .node(let name, let address):
-            writer.byte(1)
+        case .node(let name, let tailnet, let key):
+            writer.byte(3)
             writer.uint64(UInt64(expires.milliseconds))
             writer.string(name)
-            writer.string(address)
+            writer.string(tailnet)
+            writer.string(key)
         case .person(let name, let key):
             writer.byte(2)
             writer.uint64(UInt64(expires.milliseconds))
@@ -52,6 +54,11 @@ final class SessionTokens: Sendable {
 
     /// Whose token it is; nil for a token that is not ours, was altered, or has expired.
     func caller(_ token: Substring, at now: UTCTime) -> Caller? {
+        session(token, at: now)?.caller
+    }
+
+    /// Whose token it is, and when it stops working.
+    func session(_ token: Substring, at now: UTCTime) -> (caller: Caller, expires: UTCTime)? {
         guard token.utf8.count <= 1024, let bytes = Base64.decode(token, alphabet: .url),
             bytes.count > MessageAuthentication.tagLength
         else { return nil }
@@ -62,12 +69,18 @@ final class SessionTokens: Sendable {
         var reader = ByteReader(message)
         guard let kind = try? reader.byte(), let expires = try? reader.uint64(),
             Int64(clamping: expires) > now.milliseconds, let name = try? reader.text(limit: 128),
-            let bound = try? reader.string(limit: 128), reader.remaining == 0
+            let caller = Self.caller(kind, name, &reader), reader.remaining == 0
         else { return nil }
-        return switch kind {
-        case 1: .node(name, address: String(decoding: bound, as: UTF8.self))
-        case 2: .person(name, key: bound)
-        default: nil
+        return (caller, UTCTime(milliseconds: Int64(clamping: expires)))
+    }
+
+    private static func caller(_ kind: UInt8, _ name: String, _ reader: inout ByteReader) -> Caller? {
+        switch kind {
+        case 2: return (try? reader.string(limit: 128)).map { .person(name, key: $0) }
+        case 3:
+            guard let tailnet = try? reader.text(limit: 256), let key = try? reader.text(limit: 256) else { return nil }
+            return .node(name, tailnet: tailnet, key: key)
+        default: return nil
         }
     }
 

@@ -100,9 +100,8 @@ struct StatementCalls: Sendable {
                 at: check.time
             )
         }
-        var node = entry.node
-        node.tags = body.tags
-        service.nodes.put(node)
+        let node = entry.node
+        service.nodes.update(node.id) { $0.tags = body.tags }
         service.manifests.changed([body.node])
         try await service.rollouts.nodeChanged(body.node, at: check.time)
         let tags = body.tags.isEmpty ? "no tags" : "the tags " + body.tags.map(\.text).joined(separator: ", ")
@@ -127,13 +126,13 @@ struct StatementCalls: Sendable {
 
     /// `GET /v1/rollouts`.
     func rollouts(_ call: Call) async throws -> Response {
-        _ = try service.operators.authenticate(call)
+        _ = try service.operators.reader(call)
         return Answer.body(List(try await service.rollouts.records(limit: 1000)))
     }
 
     /// `GET /v1/rollouts/{id}?after=REVISION&wait=SECONDS`.
     func rollout(_ call: Call, _ text: String) async throws -> Response {
-        _ = try service.operators.authenticate(call)
+        _ = try service.operators.reader(call)
         let id = try id(text)
         let after = try call.number("after", default: -1)
         let wait = try call.wait()

@@ -30,7 +30,7 @@ import Testing
             let result: Result<Enrollment, any Error>
             do {
                 result = .success(
-                    try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { code in
+                    try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { code, _ in
                         shown.codes.withLock { $0.append(code) }
                     }
                 )

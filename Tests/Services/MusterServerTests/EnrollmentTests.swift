@@ -76,7 +76,7 @@ struct EnrollmentAtServiceTests {
             let session = try await fixture.login()
             let key = TestKey("shy")
             let request = fixture.enrollRequest(key, name: "shy", secret: nil)
-            guard case .pending(let code, _) = try await fixture.client.enroll(request) else {
+            guard case .pending(let code, _, _) = try await fixture.client.enroll(request) else {
                 Issue.record("did not wait")
                 return
             }

@@ -24,6 +24,7 @@ struct OpenAPITests {
                 let digest = String(repeating: "a", count: 64)
                 let address = path.replacing("{id}", with: "x").replacing("{role}", with: "releases")
                     .replacing("{sha256}", with: digest).replacing("{file}", with: "1.root.json")
+                    .replacing("{code}", with: "K7QD-42MX")
                 count += 1
                 for tried in [HTTPRequest.Method.get, .post, .put] where !(path.hasPrefix("/tuf") && tried != method) {
                     let reply = try await fixture.client.transport.exchange(
@@ -40,7 +41,7 @@ struct OpenAPITests {
                     #expect(!text.contains("there is nothing at"), "\(tried.rawValue) \(path)")
                 }
             }
-            #expect(count == 27)
+            #expect(count == 29)
         }
     }
 }

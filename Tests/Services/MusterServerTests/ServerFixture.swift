@@ -83,7 +83,7 @@ final class ServerFixture: Sendable {
         var log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = .critical
         let (addresses, sink) = AsyncStream.makeStream(of: [String].self)
-        let server = try await FleetServer(options, log: log) { sink.yield($0) }
+        let server = try await FleetServer(options, log: log) { sink.yield($0.urls) }
         self.server = server
         running = Task {
             defer { sink.finish() }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MusterClient
 import MusterModel
 import MusterSystem
@@ -48,9 +49,11 @@ struct EnrollCommand: AsyncParsableCommand {
         let name = String((name ?? HostFacts.read().hostName).prefix(253))
         guard let fleet else { return try await enroller.enroll(token: try input.token(), name: name) }
         guard let fleet = FleetID(fleet) else { throw ValidationError("--fleet is not \(FleetID.form)") }
-        return try await enroller.enroll(fleet: fleet, name: name) { [service] code in
+        return try await enroller.enroll(fleet: fleet, name: name) { [service] code, link in
             print("this node asks to join \(service) with the code \(code)")
             print("an operator approves it with: muster node approve \(code)")
+            if let link { print("or sees what to do at: \(link)") }
+            fflush(nil)
         }
     }
 }

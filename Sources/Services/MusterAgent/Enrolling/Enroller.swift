@@ -53,15 +53,20 @@ public struct Enroller: Sendable {
         return try keep(token.fleet, node, name, statement)
     }
 
-    /// Asks to be approved, and waits; `show` is told the code that an operator has to approve, once.
-    public func enroll(fleet: FleetID, name: String, show: @Sendable (String) -> Void) async throws -> Enrollment {
+    /// Asks to be approved, and waits; `show` is told the code that an operator has to approve, once, and the address of a
+    /// page that says so, where the service has one.
+    public func enroll(
+        fleet: FleetID,
+        name: String,
+        show: @Sendable (String, _ link: String?) -> Void
+    ) async throws -> Enrollment {
         let key = try prepare(fleet)
         _ = try await establish(fleet)
         var shown: String?
         while true {
             switch try await client.enroll(request(fleet, name, key, secret: nil)) {
-            case .pending(let code, let seconds):
-                if shown != code { show(code) }
+            case .pending(let code, let seconds, let link):
+                if shown != code { show(Self.plain(code), link.map(Self.plain)) }
                 shown = code
                 try await clock.sleep(.seconds(min(seconds, 60)))
             case .enrolled(let node, let name, let statement):
@@ -70,6 +75,11 @@ public struct Enroller: Sendable {
                 return try keep(fleet, node, name, statement)
             }
         }
+    }
+
+    /// What the service says is shown at a terminal, so nothing in it may steer one.
+    private static func plain(_ text: String) -> String {
+        String(text.unicodeScalars.filter { (0x21...0x7E).contains($0.value) }.map(Character.init))
     }
 
     private func prepare(_ fleet: FleetID) throws -> Ed25519SecretKey {
