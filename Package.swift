@@ -340,7 +340,7 @@ let testTargets: [Target] = [
             "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "MusterClient", "musterd",
         ]
     ),
-    tests("Tailnet", uses: ["ByteCoding"]),
+    tests("Tailnet", uses: ["ByteCoding", "MusterSystem"]),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests(
@@ -352,7 +352,7 @@ let testTargets: [Target] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
             "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "MusterStore",
-            "MusterClient", "musterd",
+            "MusterClient", "Tailnet", "musterd", "muster-agent", "muster",
         ],
         libraries: [logging, lifecycle]
     ),

@@ -1,6 +1,7 @@
 import ByteCoding
 import Glibc
 import Logging
+import MusterModel
 import MusterStore
 import MusterSystem
 import ServiceLifecycle
@@ -26,8 +27,8 @@ final class FleetServer: Sendable {
         let names = SignedNames(file: options.wireGuardNames, log: log)
         let source =
             options.tailnetSource
-            ?? options.tailnet.source(names: { await names.current() }) { (try? OpenFile($0, flags: O_PATH)) != nil }
-        let gate = TailnetGate(source, seconds: options.tailnetSeconds, usesTLS: options.tls != nil, log: log)
+            ?? options.tailnet.source(names: { await names.current() }) { access($0, F_OK) == 0 }
+        let gate = TailnetGate(source, options, log: log)
         let own = try await Self.own(gate, options, log)
         addresses = try ListenPlan.addresses(
             asked: options.listen,

@@ -15,6 +15,8 @@ struct ServeOptions: Sendable {
     var tailnet = TailnetOption.none
     /// Asked instead of what `tailnet` says, by tests.
     var tailnetSource: (any TailnetSource)?
+    /// Which callers are this machine and need not be asked about; tests have loopback addresses stand for tailnet ones.
+    var isThisMachine: @Sendable (IPAddress) -> Bool = { $0.isLoopback }
     /// Names for WireGuard peers, with a signature beside it; nil for none.
     var wireGuardNames: String?
     /// How long the tailnet's answers are remembered.

@@ -67,18 +67,27 @@ public struct LoopbackServer: Sendable {
     public var address: String { "http://127.0.0.1:\(port)" }
 
     /// Runs `body` while a server answers by `answer`, and ends the server with every connection before it returns.
+    ///
+    /// It listens on a Unix socket instead where a path for one is given.
     public static func run<Result: Sendable>(
+        unixSocket: String? = nil,
         answer: @escaping @Sendable (Request) async -> Reply,
         _ body: (LoopbackServer) async throws -> Result
     ) async throws -> Result {
-        let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: "127.0.0.1", port: 0) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(PlainResponses())
-                    return try Connection(wrappingChannelSynchronously: channel)
-                }
+        let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        let prepare: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                try channel.pipeline.syncOperations.addHandler(PlainResponses())
+                return try Connection(wrappingChannelSynchronously: channel)
+            }
+        }
+        let listener =
+            if let unixSocket {
+                try await bootstrap.bind(unixDomainSocketPath: unixSocket, childChannelInitializer: prepare)
+            } else {
+                try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .bind(host: "127.0.0.1", port: 0, childChannelInitializer: prepare)
             }
         let server = LoopbackServer(port: listener.channel.localAddress?.port ?? 0)
         return try await withThrowingTaskGroup(of: Void.self) { group in

@@ -1,3 +1,5 @@
+import HTTPTypes
+import HummingbirdCore
 import MusterAPI
 import MusterModel
 import MusterPolicy

@@ -11,6 +11,7 @@ import Tailnet
 final class TailnetGate: Sendable {
     private let cache: TailnetCache?
     private let usesTLS: Bool
+    private let isThisMachine: @Sendable (IPAddress) -> Bool
     private let log: Logger
     /// Everybody as last seen, by id, and whether the last question was answered.
     private let seen = Mutex([String: TailnetIdentity]())
@@ -21,9 +22,10 @@ final class TailnetGate: Sendable {
     private static let loopback6 = TailnetIdentity(id: "address:::1", addresses: ["::1"])
 
     /// A gate before a service that asks `source`, or nobody.
-    init(_ source: (any TailnetSource)?, seconds: Int64, usesTLS: Bool, log: Logger) {
-        cache = source.map { TailnetCache($0, seconds: seconds) }
-        self.usesTLS = usesTLS
+    init(_ source: (any TailnetSource)?, _ options: ServeOptions, log: Logger) {
+        cache = source.map { TailnetCache($0, seconds: options.tailnetSeconds) }
+        usesTLS = options.tls != nil
+        isThisMachine = options.isThisMachine
         self.log = log
     }
 
@@ -49,7 +51,7 @@ final class TailnetGate: Sendable {
         default: break
         }
         guard let parsed = IPAddress(address) else { throw .unknownCaller("the request has no address") }
-        if parsed.isLoopback { return Self.byAddress(parsed) }
+        if isThisMachine(parsed) { return Self.byAddress(parsed) }
         guard let cache else {
             // Listening there without TLS was refused at the start.
             guard usesTLS else { throw .unknownCaller("\(address) is not this machine, and no tailnet is asked") }

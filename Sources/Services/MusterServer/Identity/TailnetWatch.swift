@@ -1,4 +1,5 @@
 import MusterModel
+import MusterStore
 import ServiceLifecycle
 import Tailnet
 
