@@ -352,7 +352,7 @@ let testTargets: [Target] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
             "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "MusterStore",
-            "MusterClient", "Tailnet", "musterd", "muster-agent", "muster",
+            "MusterIdentity", "MusterClient", "NoticeDelivery", "Tailnet", "musterd", "muster-agent", "muster",
         ],
         libraries: [logging, lifecycle]
     ),

@@ -67,7 +67,9 @@ final class FleetServer: Sendable {
     func run(signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
         let routes = Routes(service)
         let scheme = service.options.tls == nil ? "http" : "https"
-        var services: [any Service] = [Upkeep(service: service), TailnetWatch(service: service)]
+        var services: [any Service] = [
+            Upkeep(service: service), TailnetWatch(service: service), NoticeService(service: service),
+        ]
         for address in addresses {
             let server = HTTPServer(address: address, routes: routes, log: service.log) { [self] address, port in
                 let host = address.host.contains(":") ? "[\(address.host)]" : address.host

@@ -29,6 +29,7 @@ final class FleetService: Sendable {
     let repository: Repository
     let rollouts: Rollouts
     let manifests: Manifests
+    let notices: Notices
     /// Uploads without a session, while nobody can log in.
     let renewals = RenewalAllowance()
     /// Wakes nodes that wait for a manifest.
@@ -64,6 +65,7 @@ final class FleetService: Sendable {
             polls: nodePolls,
             clock: options.clock
         )
+        notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
         await names.attach(repository, store, clock: options.clock)
     }
 
@@ -105,6 +107,7 @@ final class FleetService: Sendable {
     func end() async throws {
         ServiceNotification.stopping()
         await rollouts.onAssignmentChange { _ in }
+        await notices.close()
         try store.close()
     }
 

@@ -68,6 +68,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning or error")
     var logLevel = "info"
 
+    @OptionGroup(title: "Notices") var notices: NoticeArguments
+
     func validate() throws {
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key belong together")
@@ -108,6 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         do {
             options.passphrase = try passphrase()
+            options.notices = try notices.options()
             let server = try await FleetServer(options, log: log) { greeting in
                 for line in greeting.lines { Self.say(line) }
             }

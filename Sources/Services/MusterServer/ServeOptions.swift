@@ -41,6 +41,8 @@ struct ServeOptions: Sendable {
     var idleSeconds: Int64 = 120
     /// How long snapshot and timestamp are good.
     var lifetimes = FreshnessLifetimes()
+    /// Where notices of expiries go.
+    var notices = NoticeOptions()
     /// What the time is.
     var clock: @Sendable () -> UTCTime = WallClock.now
 }

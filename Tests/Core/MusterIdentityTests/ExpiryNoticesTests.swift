@@ -136,13 +136,31 @@ import Testing
                 renewedSince: Self.start
             )
         }
+        #expect(key(life: 180).threshold(at: Self.days(149)) == nil)
         #expect(key(life: 180).threshold(at: Self.days(151)) == .month)
-        #expect(key(life: 30).threshold(at: Self.days(1)) == nil)
-        #expect(key(life: 30).threshold(at: Self.days(23)) == .week)
-        #expect(key(life: 10).threshold(at: Self.days(5)) == nil)
+        #expect(key(life: 100).threshold(at: Self.days(80)) == nil)
+        #expect(key(life: 35).threshold(at: Self.days(28)) == .week)
+        #expect(key(life: 30).threshold(at: Self.days(28)) == nil)
         #expect(key(life: 10).threshold(at: Self.days(9)) == .day)
         #expect(key(life: 1).threshold(at: Self.days(0.9)) == nil)
         #expect(key(life: 1).threshold(at: Self.days(1)) == .expired)
+    }
+
+    @Test("a node whose key is replaced when it is due is never announced, however long its keys live")
+    func replacedInTime() {
+        for days in NodeKeyLife.days {
+            for spread in [[0, 0], [255, 255]] as [[UInt8]] {
+                let life = NodeKeyLife(key: spread, since: Self.start, lifetime: Int64(days) * 86400)
+                let subject = ExpirySubject(
+                    kind: .nodeKey,
+                    id: "n",
+                    name: "n",
+                    expires: life.expires,
+                    renewedSince: life.since
+                )
+                #expect(subject.threshold(at: life.rotateAfter) == nil, "\(days)")
+            }
+        }
     }
 
     @Test("the last and the first moment of all time are no trouble")

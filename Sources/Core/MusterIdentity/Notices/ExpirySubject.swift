@@ -24,7 +24,8 @@ public struct ExpirySubject: Hashable, Sendable {
     public let expires: UTCTime
     /// When its present life began, where it is renewed without anybody's help.
     ///
-    /// Such a subject is announced only when its renewal is overdue: not in the first two thirds of its life.
+    /// Such a subject is announced only when its renewal is overdue: not before the last fifth of its life,
+    /// when a node's key has long been replaced (`NodeKeyLife.rotateAfter`).
     public let renewedSince: UTCTime?
 
     /// A subject of these parts.
@@ -42,8 +43,8 @@ public struct ExpirySubject: Hashable, Sendable {
     /// The most urgent threshold that is reached at `time` and counts for this subject; nil before the first.
     public func threshold(at time: UTCTime) -> ExpiryThreshold? {
         guard let renewedSince else { return ExpiryThreshold.reached(by: expires, at: time) }
-        let third = (expires - renewedSince) / 3
-        return ExpiryThreshold.reached(by: expires, at: time) { $0 == .expired || $0.milliseconds <= third }
+        let fifth = (expires - renewedSince) / 5
+        return ExpiryThreshold.reached(by: expires, at: time) { $0 == .expired || $0.milliseconds <= fifth }
     }
 }
 

@@ -31,29 +31,9 @@ enum HealthCheckArguments {
         }
     }
 
-    /// Words parted by spaces; quotes keep them together, as a shell would.
+    /// The words of a command.
     static func words(_ text: String) throws -> [String] {
-        var words: [String] = []
-        var word = ""
-        var isOpen = false
-        var quote: Character?
-        for character in text {
-            switch character {
-            case quote: quote = nil
-            case "'" where quote == nil, "\"" where quote == nil:
-                quote = character
-                isOpen = true
-            case " " where quote == nil:
-                if isOpen { words.append(word) }
-                word = ""
-                isOpen = false
-            default:
-                word.append(character)
-                isOpen = true
-            }
-        }
-        guard quote == nil else { throw CommandFailure.usage("a quote is not closed: \(text)") }
-        if isOpen { words.append(word) }
+        guard let words = CommandWords.split(text) else { throw CommandFailure.usage("a quote is not closed: \(text)") }
         return words
     }
 }

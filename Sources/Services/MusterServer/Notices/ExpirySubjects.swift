@@ -1,0 +1,52 @@
+import ByteCoding
+import CanonicalJSON
+import MusterIdentity
+import MusterModel
+import MusterPolicy
+import OpenSSHFormats
+import TUF
+import TUFTrust
+
+/// Everything of the fleet that expires, as far as it can be known at a moment.
+struct ExpirySubjects: Sendable {
+    let service: FleetService
+
+    /// The subjects; what cannot be asked just now is left out, and nobody takes it for gone.
+    func all() async -> [ExpirySubject] {
+        guard let publication = service.repository.current else { return [] }
+        return Self.metadata(publication) + Self.operators(publication)
+    }
+
+    /// What owners sign offline; snapshot and timestamp are the service's own business.
+    private static func metadata(_ publication: Publication) -> [ExpirySubject] {
+        ["root", "targets", "releases", "policy"].compactMap { role in
+            guard var expires = publication.expiry(of: role) else { return nil }
+            if role == "policy", let document = publication.policy?.expires { expires = min(expires, document) }
+            return ExpirySubject(kind: .metadata, id: role, name: role, expires: expires)
+        }
+    }
+
+    private static func operators(_ publication: Publication) -> [ExpirySubject] {
+        guard let operators = publication.policy?.operators else { return [] }
+        return operators.flatMap { name, entry in
+            entry.keys.map { key in
+                ExpirySubject(
+                    kind: .operatorKey,
+                    id: key.publicKey.fingerprint,
+                    name: name.text,
+                    expires: key.expires
+                )
+            }
+        }
+    }
+}
+
+extension Publication {
+    /// When the newest metadata of a role expires, trusted at the moment or not.
+    func expiry(of role: String) -> UTCTime? {
+        guard let bytes = metadata[role],
+            let envelope = try? SignedEnvelope(parsing: bytes, limit: TUFLimits().targets)
+        else { return nil }
+        return envelope.signedNode["expires"]?.string.flatMap { UTCTime($0) }
+    }
+}
