@@ -58,7 +58,4 @@ public struct MailCommandChannel: NoticeChannel {
         let said = result.errorText.split(whereSeparator: \.isNewline).last.map { ": \($0.prefix(200))" } ?? ""
         throw NoticeDeliveryError("\(name) \(result.endingText)\(said)")
     }
-
-    /// Nothing is held.
-    public func close() async {}
 }

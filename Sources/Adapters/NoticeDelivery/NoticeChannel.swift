@@ -20,9 +20,6 @@ public protocol NoticeChannel: Sendable {
     ///
     /// Returns when the other side has taken it. It may have taken it before: an answer can get lost.
     func deliver(_ bytes: [UInt8], id: String) async throws(NoticeDeliveryError)
-
-    /// Lets go of everything.
-    func close() async
 }
 
 /// Why a notice was not delivered; without secrets.

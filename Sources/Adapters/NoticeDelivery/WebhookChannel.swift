@@ -20,7 +20,7 @@ public struct WebhookChannel: NoticeChannel {
 
     private let address: WebhookAddress
     private let secret: SecretBytes?
-    private let transport: HTTPTransport
+    private let authorities: String?
     private let seconds: Int64
 
     /// A webhook; `authorities` is a PEM file of certificate authorities to believe instead of the system's.
@@ -29,15 +29,11 @@ public struct WebhookChannel: NoticeChannel {
         secret: SecretBytes?,
         authorities: String? = nil,
         seconds: Int64 = Self.seconds
-    ) throws(NoticeDeliveryError) {
+    ) {
         self.address = address
         self.secret = secret
+        self.authorities = authorities
         self.seconds = seconds
-        do {
-            transport = try HTTPTransport(HTTPTransport.Options(trustRootsFile: authorities))
-        } catch {
-            throw NoticeDeliveryError("cannot reach \(address): \(error)")
-        }
     }
 
     /// `webhook-` and what tells one address from another.
@@ -56,13 +52,7 @@ public struct WebhookChannel: NoticeChannel {
             headers.append(("Muster-Signature", "sha256=" + Hex.encode(HMACSHA256.tag(of: bytes, key: secret))))
         }
         let request = HTTPRequest(address.url, method: .post, headers: headers, body: .bytes(bytes), seconds: seconds)
-        let status: Int
-        do {
-            // The head says all; a body, however long, is not waited for.
-            status = try await transport.open(request).status
-        } catch {
-            throw NoticeDeliveryError("\(name): \(error)")
-        }
+        let status = try await status(of: request)
         switch status {
         case 200...299: return
         case 300...399:
@@ -71,8 +61,21 @@ public struct WebhookChannel: NoticeChannel {
         }
     }
 
-    /// Closes its connections.
-    public func close() async {
-        await transport.close()
+    /// The status that a request gets, over a connection of its own: notices are days apart.
+    private func status(of request: HTTPRequest) async throws(NoticeDeliveryError) -> Int {
+        do throws(HTTPTransportError) {
+            let transport = try HTTPTransport(HTTPTransport.Options(trustRootsFile: authorities))
+            // The head says all; a body, however long, is not waited for.
+            let outcome: Result<Int, HTTPTransportError>
+            do throws(HTTPTransportError) {
+                outcome = .success(try await transport.open(request).status)
+            } catch {
+                outcome = .failure(error)
+            }
+            await transport.close()
+            return try outcome.get()
+        } catch {
+            throw NoticeDeliveryError("\(name): \(error)")
+        }
     }
 }

@@ -107,7 +107,6 @@ final class FleetService: Sendable {
     func end() async throws {
         ServiceNotification.stopping()
         await rollouts.onAssignmentChange { _ in }
-        await notices.close()
         try store.close()
     }
 

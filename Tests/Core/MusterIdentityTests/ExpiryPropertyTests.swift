@@ -71,7 +71,7 @@ import Testing
         let digest = try #require(ExpiryDigest(hour: hour))
         var generator = SeededGenerator(seed: UInt64(hour))
         var time = UTCTime(seconds: 1_900_000_000)
-        let due = ExpirySubject(kind: .metadata, id: "root", name: "root", expires: time.adding(seconds: 300 * 86400))
+        let due = ExpirySubject(kind: .metadata, id: "root", name: "root", expires: time.adding(seconds: 100 * 86400))
         var last: UTCTime?
         var sent: [UTCTime] = []
         for _ in 0..<4000 {

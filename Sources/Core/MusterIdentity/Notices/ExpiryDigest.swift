@@ -4,7 +4,7 @@ import ByteCoding
 ///
 /// It comes once a day at an hour of UTC, and only where something has come to a threshold. A service that was down at that
 /// hour sends it when it is back, one for all the days; a new service begins with the next hour. What expired more than
-/// 30 days ago is left out: `muster node list` still shows it.
+/// 30 days ago is left out: `muster node list` still shows it. It is not sent where all of it is announced at this moment.
 public struct ExpiryDigest: Hashable, Sendable {
     private static let day: Int64 = 86_400_000
     private static let silence: Int64 = 30 * day
@@ -35,11 +35,20 @@ public struct ExpiryDigest: Hashable, Sendable {
     }
 
     /// Looks whether a digest is due at `time`, after the one that was due at `last` (nil for a new service).
-    public func look(at subjects: [ExpirySubject], last: UTCTime?, time: UTCTime) -> Round {
+    ///
+    /// `announced` are the keys of what is announced at this very moment.
+    public func look(
+        at subjects: [ExpirySubject],
+        last: UTCTime?,
+        time: UTCTime,
+        announced: Set<String> = []
+    ) -> Round {
         let due = lastDue(at: time)
         guard let last else { return Round(notices: [], done: due) }
         guard due > last else { return Round(notices: [], done: nil) }
-        return Round(notices: notices(subjects, at: time), done: due)
+        let notices = notices(subjects, at: time)
+        let isKnown = notices.allSatisfy { announced.contains($0.subject.key) }
+        return Round(notices: isKnown ? [] : notices, done: due)
     }
 
     /// Everything that has come to a threshold, the most urgent first.

@@ -9,6 +9,7 @@ import ByteCoding
 ///   nothing.
 /// - What was renewed is announced anew when its time comes. If it was renewed for so short that a threshold is reached
 ///   already, that one is not announced: whoever renewed it knows.
+/// - What is seen for the first time 60 days after its expiry is no news.
 public struct ExpiryNotices: Hashable, Sendable {
     /// What was announced last of one subject.
     public struct Announced: Hashable, Sendable {
@@ -33,14 +34,20 @@ public struct ExpiryNotices: Hashable, Sendable {
         /// Keys that are not remembered any longer.
         public var forgotten: Set<String> = []
 
+        /// A round in which nothing happened.
+        public init() {}
+
         /// Whether there is nothing to write.
         public var isEmpty: Bool { notices.isEmpty && remembered.isEmpty && forgotten.isEmpty }
     }
 
     /// An expiry must move by more than this to count as renewed.
     private static let renewal: Int64 = 3_600_000
-    /// What nobody has seen for so long after its expiry is forgotten.
+    /// What nobody has seen for so long after its expiry is forgotten: longer than `news`, so that it is not announced
+    /// again when it is back.
     private static let memory: Int64 = 90 * 86_400_000
+    /// How long after an expiry it is announced of a subject that was never seen before.
+    private static let news: Int64 = 60 * 86_400_000
 
     /// What was announced last of each subject, by `ExpirySubject.key`.
     public private(set) var announced: [String: Announced]
@@ -69,6 +76,7 @@ public struct ExpiryNotices: Hashable, Sendable {
         guard let old = announced[subject.key] else {
             guard let reached else { return }
             round.remembered[subject.key] = Announced(reached, expires: subject.expires)
+            guard time - subject.expires < Self.news else { return }
             round.notices.append(ExpiryNotice(subject: subject, threshold: reached, time: time))
             return
         }

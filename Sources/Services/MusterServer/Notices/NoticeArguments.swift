@@ -79,8 +79,9 @@ struct NoticeArguments: ParsableArguments {
         options.digestHour = digestHour
         let secret = try secretFile.map { try WebhookSecret.read($0) }
         let addresses = try webhooks.compactMap(WebhookAddress.init) + webhookFiles.map(Self.address)
+        if let authorities { _ = try BoundedFile.read(authorities, limit: 10_000_000) }
         for address in addresses {
-            options.channels.append(try WebhookChannel(address, secret: secret, authorities: authorities))
+            options.channels.append(WebhookChannel(address, secret: secret, authorities: authorities))
         }
         if let words = command.flatMap(CommandWords.split) {
             options.channels.append(try MailCommandChannel(words, recipients: recipients))

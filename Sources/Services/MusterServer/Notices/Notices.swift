@@ -37,7 +37,8 @@ actor Notices {
         var expiries = try await known()
         let round = expiries.look(at: subjects, time: time)
         let last = try await store.read { try $0.lastDigest() }
-        let daily = digest?.look(at: subjects, last: last, time: time)
+        let announced = Set(round.notices.map(\.subject.key))
+        let daily = digest?.look(at: subjects, last: last, time: time, announced: announced)
         guard !round.isEmpty || daily?.done != nil else { return }
         let messages = [
             message(.expiry, round.notices, fleet, time), message(.digest, daily?.notices ?? [], fleet, time),
@@ -157,10 +158,5 @@ actor Notices {
                 try transaction.append(event: "notice-given-up", actor: "musterd", detail: detail, at: time)
             }
         }
-    }
-
-    /// Lets go of every channel.
-    func close() async {
-        for channel in options.channels { await channel.close() }
     }
 }
