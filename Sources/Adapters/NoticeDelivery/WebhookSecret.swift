@@ -7,7 +7,9 @@ public enum WebhookSecret {
     /// Bytes that such a secret may have.
     public static let length = 16...1024
 
-    /// Reads the secret of a file; a line feed at its end is not part of it. Refuses a file that others may read.
+    /// Reads the secret of a file; a line feed at its end is not part of it.
+    ///
+    /// Refuses a file that others may read.
     public static func read(_ path: String) throws(SystemError) -> SecretBytes {
         let file = try OpenFile(path, flags: O_RDONLY | O_NONBLOCK)
         guard try file.status().st_mode & 0o077 == 0 else {

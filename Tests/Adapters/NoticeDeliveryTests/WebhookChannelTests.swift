@@ -116,10 +116,11 @@ import Testing
 
     @Test("a receiver that never answers costs a bounded time")
     func silent() async throws {
-        try await LoopbackServer.run(answer: { _ in
+        let answer: @Sendable (LoopbackServer.Request) async -> LoopbackServer.Reply = { _ in
             try? await Task.sleep(for: .seconds(60))
             return LoopbackServer.Reply(200)
-        }) { server in
+        }
+        try await LoopbackServer.run(answer: answer) { server in
             let start = MonotonicClock.milliseconds()
             let failure = try await deliver(server.address, seconds: 1)
             #expect(failure?.contains("within 1 s") == true)

@@ -249,7 +249,9 @@ struct NoticesTests {
             mode: 0o755
         )
         let mail = try MailCommandChannel([folder.file("sendmail")])
-        try await ServerFixture.run(options: { $0.notices.channels = [mail] }) { fixture in
+        try await ServerFixture.run { options in
+            options.notices.channels = [mail]
+        } _: { fixture in
             fixture.clock.advance(seconds: 151 * Self.day)
             #expect(try await eventually { try await !events(fixture, "notice-failed").isEmpty })
             let why = try await events(fixture, "notice-failed").first?["detail"]?["why"]?.text
