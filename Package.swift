@@ -156,8 +156,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys",
-            "PackageInstaller", "MusterClient", "TUFClient",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterIdentity", "MusterAPI", "MusterSystem",
+            "MusterKeys", "PackageInstaller", "MusterClient", "TUFClient",
         ],
         libraries: [lifecycle, signals, logging, argumentParser]
     ),

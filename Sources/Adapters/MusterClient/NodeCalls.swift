@@ -47,6 +47,11 @@ extension MusterClient {
         try await body(Call(method: .post, path: "/v1/node/report", session: session, body: .json(report)))
     }
 
+    /// `POST /v1/node/key`: a new node key, signed by both; returns once it is on the service's disk.
+    public func offerKey(_ request: NodeKeyRequest, session: String) async throws(ClientError) -> NodeKeyReply {
+        try await body(Call(method: .post, path: "/v1/node/key", session: session, body: .json(request)))
+    }
+
     /// `GET /v1/node/manifest`: the envelope of the newest manifest after `sequence`, exactly as it came and not believed
     /// yet, or nil when there was none within `wait` seconds.
     public func manifest(after sequence: Int64, wait: Int, session: String) async throws(ClientError) -> [UInt8]? {

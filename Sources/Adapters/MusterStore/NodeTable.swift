@@ -1,4 +1,5 @@
 import ByteCoding
+import MusterIdentity
 import MusterModel
 
 /// A node as the register knows it.
@@ -7,8 +8,8 @@ public struct StoredNode: Hashable, Sendable {
     public let id: NodeID
     /// Its name, unique in the fleet.
     public let name: String
-    /// Its Ed25519 public key.
-    public let key: [UInt8]
+    /// Its key, and how long that lives.
+    public var keyLife: NodeKeyLife
     /// The address it last proved itself from; what it is bound to where no tailnet says who it is.
     public var address: String
     /// Its tags, by its newest statement.
@@ -24,7 +25,7 @@ public struct StoredNode: Hashable, Sendable {
     public init(
         id: NodeID,
         name: String,
-        key: [UInt8],
+        keyLife: NodeKeyLife,
         address: String,
         tags: [Tag],
         statement: StatementID,
@@ -33,7 +34,7 @@ public struct StoredNode: Hashable, Sendable {
     ) {
         self.id = id
         self.name = name
-        self.key = key
+        self.keyLife = keyLife
         self.address = address
         self.tags = tags
         self.statement = statement
@@ -44,7 +45,6 @@ public struct StoredNode: Hashable, Sendable {
     init(_ row: SQLRow) throws(StoreError) {
         id = try StoredName.read(try row.text(0))
         name = try row.text(1)
-        key = try row.bytes(2)
         address = try row.text(3)
         var tags: [Tag] = []
         for tag in try row.text(4).split(separator: " ") { tags.append(try StoredName.read(String(tag))) }
@@ -53,7 +53,11 @@ public struct StoredNode: Hashable, Sendable {
         enrolled = UTCTime(milliseconds: try row.integer(6))
         tailnet = try TailnetBinding(id: row.optionalText(7), row.optionalText(8), row.optionalText(9))
         if let since = try row.optionalInteger(10) { tailnet?.keySince = UTCTime(milliseconds: since) }
+        keyLife = try NodeKeyLife(row, from: 11)
     }
+
+    /// Its Ed25519 public key.
+    public var key: [UInt8] { keyLife.key }
 
     /// Tags in one TEXT: no tag has a space.
     static func text(_ tags: [Tag]) -> String {
@@ -65,16 +69,25 @@ public struct StoredNode: Hashable, Sendable {
 extension StoreTransaction {
     private static let columns =
         "id, name, node_key, address, tags, statement, enrolled, "
-        + "tailnet_id, tailnet_key, tailnet_name, tailnet_key_since"
+        + "tailnet_id, tailnet_key, tailnet_name, tailnet_key_since, "
+        + NodeKeyLife.columns.joined(separator: ", ")
 
-    /// Every node, by name.
+    /// Every node of the fleet, by name.
     public func nodes() throws -> [StoredNode] {
-        try sql.rows("SELECT \(Self.columns) FROM nodes ORDER BY name", []).map { try StoredNode($0) }
+        try sql.rows("SELECT \(Self.columns) FROM nodes WHERE removed IS NULL ORDER BY name", [])
+            .map { try StoredNode($0) }
+    }
+
+    /// The node with this id.
+    public func node(_ id: NodeID) throws -> StoredNode? {
+        try sql.row("SELECT \(Self.columns) FROM nodes WHERE id = $1 AND removed IS NULL", [.text(id.text)])
+            .map { try StoredNode($0) }
     }
 
     /// The node with this key.
     public func node(key: [UInt8]) throws -> StoredNode? {
-        try sql.row("SELECT \(Self.columns) FROM nodes WHERE node_key = $1", [.bytes(key)]).map { try StoredNode($0) }
+        try sql.row("SELECT \(Self.columns) FROM nodes WHERE node_key = $1 AND removed IS NULL", [.bytes(key)])
+            .map { try StoredNode($0) }
     }
 
     /// Adds a node.
@@ -92,12 +105,13 @@ extension StoreTransaction {
                 .optional(node.tailnet?.keySince?.milliseconds),
             ]
         )
+        try put(node.keyLife, of: node.id)
     }
 
     /// The nodes with this tailnet id.
     public func nodes(tailnetID: String) throws -> [StoredNode] {
         try sql.rows(
-            "SELECT \(Self.columns) FROM nodes WHERE tailnet_id = $1 ORDER BY name",
+            "SELECT \(Self.columns) FROM nodes WHERE tailnet_id = $1 AND removed IS NULL ORDER BY name",
             [.text(tailnetID)]
         ).map { try StoredNode($0) }
     }
@@ -114,14 +128,6 @@ extension StoreTransaction {
                 .optional(tailnet.keySince?.milliseconds),
             ]
         )
-    }
-
-    /// Takes a node out of the register, with everything that hangs on it but events and statements.
-    public func removeNode(_ node: NodeID) throws {
-        for table in ["assignments", "tag_statements", "manifests", "reports"] {
-            try sql.run("DELETE FROM \(table) WHERE node = $1", [.text(node.text)])
-        }
-        try sql.run("DELETE FROM nodes WHERE id = $1", [.text(node.text)])
     }
 
     /// `wanted`, or the first of `wanted-2`, `wanted-3`, … that no node has.

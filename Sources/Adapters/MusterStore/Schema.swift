@@ -82,6 +82,27 @@ let schema: [Migration] = [
             "ALTER TABLE pending_enrollments ADD COLUMN tailnet_name TEXT",
         ]
     ),
+    // The life of node keys, and nodes that left.
+    Migration(
+        number: 3,
+        statements: [
+            "ALTER TABLE nodes ADD COLUMN key_since BIGINT",
+            "ALTER TABLE nodes ADD COLUMN key_expires BIGINT",
+            "ALTER TABLE nodes ADD COLUMN key_exempt BIGINT NOT NULL DEFAULT 0",
+            "ALTER TABLE nodes ADD COLUMN extended_until BIGINT",
+            "ALTER TABLE nodes ADD COLUMN next_key BYTEA",
+            "ALTER TABLE nodes ADD COLUMN next_since BIGINT",
+            "ALTER TABLE nodes ADD COLUMN expiry_noted BIGINT NOT NULL DEFAULT 0",
+            "ALTER TABLE nodes ADD COLUMN removed BIGINT",
+            "ALTER TABLE nodes ADD COLUMN removed_reason TEXT",
+            "CREATE UNIQUE INDEX nodes_next_key ON nodes (next_key) WHERE next_key IS NOT NULL",
+            """
+            CREATE TABLE retired_keys (
+                node_key BYTEA PRIMARY KEY, node TEXT NOT NULL REFERENCES nodes (id), retired BIGINT NOT NULL,
+                reason TEXT NOT NULL)
+            """,
+        ]
+    ),
     Migration(
         number: 4,
         statements: [

@@ -9,11 +9,14 @@ public struct NodeFact: Hashable, Sendable {
     public let version: String
     /// When the node was last in contact; nil where it never was.
     public let lastSeen: UTCTime?
+    /// Why the node may do nothing at present, such as an expired key; nil where it may.
+    public let obstacle: String?
 
     /// A fact about `node`.
-    public init(node: NodeID, version: String, lastSeen: UTCTime?) {
+    public init(node: NodeID, version: String, lastSeen: UTCTime?, obstacle: String? = nil) {
         self.node = node
         self.version = version
         self.lastSeen = lastSeen
+        self.obstacle = obstacle
     }
 }

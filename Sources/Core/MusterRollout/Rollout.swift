@@ -125,8 +125,8 @@ public struct Rollout: Sendable {
     public func needs(seen node: NodeID) -> Bool {
         guard phase.isOpen, let index = indices[node] else { return false }
         switch nodes[index].state {
-        case .skipped: return true
-        case .withdrawn: return phase == .running
+        case .skipped: return nodes[index].obstacle == nil
+        case .withdrawn: return phase == .running && nodes[index].obstacle == nil
         default: return nodes[index].state.isAssigned && !nodes[index].hasAnswered
         }
     }
@@ -146,7 +146,7 @@ public struct Rollout: Sendable {
         switch event {
         case .approved: approve()
         case .nodesSelected(let facts): select(facts)
-        case .nodeRemoved(let node): remove(node)
+        case .nodeRemoved(let node, let reason): remove(node, Self.clip(reason))
         case .reported(let node, let progress): report(node, progress)
         case .seen(let node): see(node)
         case .tick: break

@@ -28,7 +28,14 @@ extension Rollout {
         hasChanged = true
         effects.append(.resumed(by: by))
         guard phase == .running else { return }
-        for index in nodes.indices where nodes[index].state == .withdrawn { assignAgain(index) }
+        for index in nodes.indices where nodes[index].state == .withdrawn {
+            guard nodes[index].obstacle != nil else {
+                assignAgain(index)
+                continue
+            }
+            nodes[index].since = clock
+            silentDeadlines.append(DeadlineQueue.Entry(index: index, since: clock))
+        }
     }
 
     mutating func cancel(_ reason: String, _ by: OperatorName) {

@@ -16,6 +16,8 @@ public enum RolloutEffect: Hashable, Sendable {
     case stageBaking(Int, until: UTCTime)
     /// The node was not in contact and no longer holds up its stage. It is assigned again when it is seen.
     case skipped(NodeID, reason: String)
+    /// The node is no part of the rollout any more.
+    case removed(NodeID, reason: String)
     /// The node counts as failed, by its own report or because a deadline passed.
     case failed(NodeID, reason: String)
     /// Only nodes that are not in contact remain. The rollout stays open for them until it expires.

@@ -7,7 +7,8 @@ import MusterModel
 /// ```
 /// {"id", "version", "strategy", "expires", "phase", "reason"?, "by"?, "approved", "revision", "clock", "failures",
 ///  "forgiven", "planned", "open_stages": [1, 3], "bakes_until"?, "cursor", "said_only_skipped",
-///  "nodes": [{"id", "state", "since", "stage"?, "reason"?, "handed"?, "answered"?, "assigned"?, "failed"?}, …]}
+///  "nodes": [{"id", "state", "since", "stage"?, "reason"?, "handed"?, "answered"?, "assigned"?, "failed"?,
+///             "obstacle"?}, …]}
 /// ```
 /// Times are milliseconds; `answered`, `assigned` and `failed` are there when true. What is derived is not stored. Reading
 /// refuses what no rollout can be, so that a damaged row is an error and never an assignment.
@@ -132,6 +133,7 @@ extension RolloutNode {
         if hasAnswered { object["answered"] = true }
         if wasAssigned { object["assigned"] = true }
         if hasFailed { object["failed"] = true }
+        if let obstacle { object["obstacle"] = .string(obstacle) }
         return .object(object)
     }
 
@@ -150,5 +152,6 @@ extension RolloutNode {
         hasAnswered = fields.has("answered") ? try fields.bool("answered") : false
         wasAssigned = fields.has("assigned") ? try fields.bool("assigned") : false
         hasFailed = fields.has("failed") ? try fields.bool("failed") : false
+        if fields.has("obstacle") { obstacle = try fields.string("obstacle", limit: Rollout.reasonLimit) }
     }
 }

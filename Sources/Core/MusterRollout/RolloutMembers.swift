@@ -17,10 +17,12 @@ extension Rollout {
         for (_, fact) in ordered.prefix(max(0, Self.nodeLimit - nodes.count)) { append(fact) }
     }
 
-    mutating func remove(_ node: NodeID) {
+    mutating func remove(_ node: NodeID, _ reason: String) {
         guard phase.isOpen, let index = indices[node], nodes[index].state != .removed else { return }
         if nodes[index].state.isAssigned { effects.append(.withdraw(node)) }
-        move(index, to: .removed)
+        nodes[index].obstacle = nil
+        move(index, to: .removed, reason: reason)
+        effects.append(.removed(node, reason: reason))
     }
 
     /// Before the first stage opens: all nodes selected so far, in one order.
@@ -73,8 +75,12 @@ extension Rollout {
 
     private mutating func append(_ fact: NodeFact) {
         var node = RolloutNode(id: fact.node, state: .waiting, since: clock)
+        node.obstacle = fact.obstacle.map(Self.clip)
         if fact.version == version {
             node.state = .confirmed
+        } else if let obstacle = node.obstacle {
+            node.state = .skipped
+            node.reason = obstacle
         } else if !isInContact(fact) {
             node.state = .skipped
             node.reason = fact.lastSeen.map { "not in contact since \($0)" } ?? "never in contact"
@@ -86,11 +92,32 @@ extension Rollout {
     }
 
     private mutating func update(_ index: Int, _ fact: NodeFact) {
+        let obstacle = fact.obstacle.map(Self.clip)
+        if nodes[index].obstacle != obstacle {
+            nodes[index].obstacle = obstacle
+            hasChanged = true
+        }
+        if fact.version == version, !nodes[index].state.isTried { return move(index, to: .confirmed) }
+        if let obstacle { return passBy(index, obstacle) }
         guard !nodes[index].state.isTried else { return }
-        if fact.version == version {
-            move(index, to: .confirmed)
-        } else if nodes[index].state == .removed || (nodes[index].state == .skipped && isBack(index, fact)) {
+        if nodes[index].state == .removed || (nodes[index].state == .skipped && isBack(index, fact)) {
             sendBack(index)
+        }
+    }
+
+    /// A node that may do nothing holds up no stage; one that has begun is let finish.
+    private mutating func passBy(_ index: Int, _ reason: String) {
+        let node = nodes[index]
+        switch node.state {
+        case .waiting, .removed: skip(index, reason)
+        case .assigned, .downloading, .verified:
+            guard node.handedAt != nil else { return skip(index, reason) }
+            // It may still act on the manifest that it was handed, so it keeps its place until that is of no use.
+            effects.append(.withdraw(node.id))
+            move(index, to: .withdrawn, reason: reason)
+            silentDeadlines.append(DeadlineQueue.Entry(index: index, since: clock))
+        case .skipped where node.reason != reason: skip(index, reason)
+        default: break
         }
     }
 

@@ -7,7 +7,7 @@ public struct RolloutNode: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// Its turn has not come, or it came back and waits for the next free place.
         case waiting
-        /// Not in contact: it holds up no stage, and is assigned when it is seen again.
+        /// Not in contact, or with an obstacle: it holds up no stage, and is assigned when it is seen again without one.
         case skipped
         /// A manifest with the assignment was handed out, but the rollout stopped, or nothing was heard since. The node may
         /// still act on that manifest, so it keeps its place in flight.
@@ -113,6 +113,8 @@ public struct RolloutNode: Hashable, Sendable {
     public internal(set) var since: UTCTime
     /// Why, in words; empty while all is well.
     public internal(set) var reason: String
+    /// Why it may do nothing at present; nil where it may.
+    public internal(set) var obstacle: String?
     /// When a manifest with the assignment was handed out to it; nil where that never happened.
     var handedAt: UTCTime?
     /// Whether it was in contact again after that, so that it is known to have got it.

@@ -54,7 +54,7 @@ extension Rollout {
         }
         let silent = passSilentDeadlines()
         for index in due.sorted() { passDeadline(index) }
-        for index in silent { skip(index) }
+        for index in silent { skip(index, nodes[index].obstacle ?? silence) }
     }
 
     /// Nodes that were handed an assignment, never answered, and can no longer act on it.
@@ -101,12 +101,13 @@ extension Rollout {
             move(index, to: .withdrawn)
             silentDeadlines.append(DeadlineQueue.Entry(index: index, since: clock))
         } else {
-            skip(index)
+            skip(index, silence)
         }
     }
 
-    private mutating func skip(_ index: Int) {
-        let reason = "not in contact within \(strategy.startDeadlineSeconds) s of its assignment"
+    private var silence: String { "not in contact within \(strategy.startDeadlineSeconds) s of its assignment" }
+
+    mutating func skip(_ index: Int, _ reason: String) {
         if nodes[index].state.isAssigned { effects.append(.withdraw(nodes[index].id)) }
         move(index, to: .skipped, reason: reason)
         effects.append(.skipped(nodes[index].id, reason: reason))
@@ -141,8 +142,8 @@ extension Rollout {
     /// The first contact of an assigned node hands the assignment out; a later one shows that the node has it.
     private mutating func markSeen(_ index: Int) {
         switch nodes[index].state {
-        case .skipped: sendBack(index)
-        case .withdrawn where phase == .running: assignAgain(index)
+        case .skipped where nodes[index].obstacle == nil: sendBack(index)
+        case .withdrawn where phase == .running && nodes[index].obstacle == nil: assignAgain(index)
         default: break
         }
         guard nodes[index].state.isAssigned, !nodes[index].hasAnswered else { return }

@@ -30,6 +30,7 @@ public struct Agent: Service {
     private let runner: UpgradeRunner
     private let reporter: any Reporting
     private let pace: ReportPace
+    private let keeper: KeyKeeper?
     private let clock: AgentClock
     private let limits: Limits
     private let logger: Logger
@@ -42,6 +43,7 @@ public struct Agent: Service {
         runner: UpgradeRunner,
         reporter: any Reporting,
         pace: ReportPace,
+        keeper: KeyKeeper? = nil,
         clock: AgentClock,
         limits: Limits = Limits(),
         logger: Logger
@@ -51,6 +53,7 @@ public struct Agent: Service {
         self.runner = runner
         self.reporter = reporter
         self.pace = pace
+        self.keeper = keeper
         self.clock = clock
         self.limits = limits
         self.logger = logger
@@ -75,6 +78,7 @@ public struct Agent: Service {
         let reason = await turn()
         await state.setHold(reason ?? "")
         let failure = await reporter.report(within: limits.reportSeconds)
+        await keeper?.turn()
         if let problem = reason ?? failure { throw FleetServiceError(problem) }
     }
 
@@ -123,6 +127,7 @@ public struct Agent: Service {
             if let failure = await reporter.report(within: limits.reportSeconds) {
                 logger.debug("report not delivered", metadata: ["reason": "\(failure)"])
             }
+            await keeper?.turn()
             try? await clock.sleep(.seconds(await pace.seconds))
         }
     }

@@ -1,6 +1,5 @@
 import Logging
 import MusterClient
-import MusterKeys
 import MusterModel
 import MusterSystem
 import PackageInstaller
@@ -19,6 +18,8 @@ public struct AgentAssembly: Sendable {
     public var upgradeLimits = UpgradeLimits()
     /// Where it writes what it does.
     public var logger: Logger
+    /// Called after each step of a rotation of the node's key.
+    public var keyObserver: KeyObserver = { _ in }
 
     /// An agent with these files.
     public init(paths: AgentPaths, configuration: AgentConfiguration, logger: Logger) {
@@ -33,15 +34,17 @@ public struct AgentAssembly: Sendable {
             throw EnrollmentError("the service address \(enrollment.service) is malformed; enroll the node again")
         }
         let clock = AgentClock.system
-        let key = try NodeKeyFile.read(paths.key)
+        let keys = try NodeKeys(paths, logger: logger, observer: keyObserver)
         let state = try NodeState(paths, enrollment: enrollment)
         let installer = DpkgInstaller(root: configuration.root)
         let service = RemoteFleetService(
             client: MusterClient(service: address, transport: transport),
             enrollment: enrollment,
-            key: key,
-            clock: clock
+            keys: keys,
+            clock: clock,
+            logger: logger
         )
+        let keeper = KeyKeeper(state: state, service: service, clock: clock, logger: logger)
         let releases = ReleaseNames()
         let trust = NodeTrust(
             source: trustSource(enrollment.fleet, address, transport),
@@ -61,7 +64,8 @@ public struct AgentAssembly: Sendable {
             service: service,
             releases: releases,
             configuration: configuration,
-            pace: pace
+            pace: pace,
+            keeper: keeper
         )
         let source = HTTPPackageSource(service: address, transport: transport)
         let runner = UpgradeRunner(
@@ -84,6 +88,7 @@ public struct AgentAssembly: Sendable {
             runner: runner,
             reporter: reporter,
             pace: pace,
+            keeper: keeper,
             clock: clock,
             limits: limits,
             logger: logger

@@ -12,6 +12,7 @@ public struct Reporter: Reporting {
     private let releases: ReleaseNames
     private let configuration: AgentConfiguration
     private let pace: ReportPace
+    private let keeper: KeyKeeper?
 
     /// A reporter of the node with that state.
     public init(
@@ -20,7 +21,8 @@ public struct Reporter: Reporting {
         service: any FleetService,
         releases: ReleaseNames,
         configuration: AgentConfiguration,
-        pace: ReportPace
+        pace: ReportPace,
+        keeper: KeyKeeper? = nil
     ) {
         self.state = state
         self.installer = installer
@@ -28,6 +30,7 @@ public struct Reporter: Reporting {
         self.releases = releases
         self.configuration = configuration
         self.pace = pace
+        self.keeper = keeper
     }
 
     /// Sends a report; nil when the service has it.
@@ -37,9 +40,12 @@ public struct Reporter: Reporting {
         return await withTaskGroup(of: String?.self) { group in
             group.addTask {
                 do throws(FleetServiceError) {
-                    await pace.set(try await service.report(report).nextSeconds)
+                    let reply = try await service.report(report)
+                    await pace.set(reply.nextSeconds)
+                    await keeper?.take(reply)
                     return nil
                 } catch {
+                    if error.isRemoval { await keeper?.take(removal: error.message) }
                     return error.message
                 }
             }
@@ -68,6 +74,7 @@ public struct Reporter: Reporting {
             progress.append(entry)
         }
         let trusted = await state.trusted
+        let troubles = [memory.keyTrouble ?? "", await state.hold].filter { !$0.isEmpty }
         return NodeReport(
             agentVersion: AgentVersion.text,
             osRelease: facts.osRelease,
@@ -81,7 +88,7 @@ public struct Reporter: Reporting {
             timestampVersion: trusted.timestamp,
             policyVersion: trusted.policy,
             sequence: memory.sequence,
-            hold: await state.hold
+            hold: troubles.joined(separator: "; ").bounded(2048)
         )
     }
 

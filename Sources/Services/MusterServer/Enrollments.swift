@@ -3,6 +3,7 @@ import CanonicalJSON
 import Hummingbird
 import Logging
 import MusterAPI
+import MusterIdentity
 import MusterKeys
 import MusterModel
 import MusterPolicy
@@ -52,6 +53,7 @@ struct Enrollments: Sendable {
             throw Problem.malformed("name: is not a host name of letters, digits, '-', '_' and '.'")
         }
         if let reply = try await enrolled(request, call) { return Answer.body(reply) }
+        try await requireFresh(request.nodeKey)
         guard let secret = request.secret else { return Answer.body(try await wait(request, call), status: .accepted) }
         return Answer.body(try await join(request, Digest.sha256(secret), publication, call), status: .created)
     }
@@ -67,10 +69,25 @@ struct Enrollments: Sendable {
         guard let (node, statement) = found else { return nil }
         switch NodeBinding.judge(node, call.identity, from: call.peer) {
         case .same, .rotated, .identified: break
-        case .rekeyed: throw Problem.otherAddress("node '\(node.id)' has another tailnet key: let its agent log in first")
+        case .rekeyed:
+            throw Problem.otherAddress("node '\(node.id)' has another tailnet key: let its agent log in first")
         case .other(let why): throw Problem.otherAddress(why)
         }
         return .enrolled(node: node.id, name: node.name, statement: statement)
+    }
+
+    /// A key joins once: not after it was replaced or its node was removed, and not while it is to follow another.
+    private func requireFresh(_ key: [UInt8]) async throws {
+        let (retirement, isFollowing) = try await service.store.read {
+            (try $0.retirement(ofKey: key), try $0.isFollowing(key: key))
+        }
+        if let retirement {
+            throw Problem.refused(
+                "this key was retired (node '\(retirement.node)', \(retirement.reason)) and can never join again: "
+                    + "let the node forget its state folder, so that it makes a new one"
+            )
+        }
+        guard !isFollowing else { throw Problem.refused("this key is to replace that of a node that has joined") }
     }
 
     private func join(
@@ -92,7 +109,7 @@ struct Enrollments: Sendable {
         let place = Place(address: call.peer, tailnet: TailnetBinding(call.identity, at: time))
         let joined = try await service.store.write { transaction -> Joined? in
             guard try transaction.takeUse(secretSHA256: digest, now: time) else { return nil }
-            return try Self.add(
+            return try add(
                 key: request.nodeKey,
                 name: request.name,
                 at: place,
@@ -118,7 +135,7 @@ struct Enrollments: Sendable {
                 throw Problem.conflict("statement \(signed.statement.id) was used before")
             }
             try transaction.removePending(key: key)
-            return try Self.add(
+            return try add(
                 key: key,
                 name: pending.name,
                 at: Place(pending, time: time),
@@ -158,7 +175,7 @@ struct Enrollments: Sendable {
         let replaced: [NodeID]
     }
 
-    private static func add(
+    private func add(
         key: [UInt8],
         name: String,
         at place: Place,
@@ -170,11 +187,11 @@ struct Enrollments: Sendable {
         guard let id = NodeID("node-" + Hex.encode(Digest.sha256(key)).prefix(16)) else {
             throw Problem.failed("no node id")
         }
-        let replaced = try replace(place.tailnet, by: id, at: time, transaction)
+        let replaced = try Self.replace(place.tailnet, by: id, at: time, transaction)
         let node = StoredNode(
             id: id,
             name: try transaction.freeName(name),
-            key: key,
+            keyLife: NodeKeyLife(key: key, since: time, lifetime: service.options.nodeKeyLifetime),
             address: place.address,
             tags: tags,
             statement: statement,
@@ -205,7 +222,7 @@ struct Enrollments: Sendable {
         guard !tailnet.id.hasPrefix("address:") else { return [] }
         let old = try transaction.nodes(tailnetID: tailnet.id).filter { $0.id != id }
         for node in old {
-            try transaction.removeNode(node.id)
+            try transaction.remove(node, reason: "replaced by \(id)", at: time)
             try transaction.append(
                 event: "node-replaced",
                 actor: id.text,

@@ -7,6 +7,7 @@
 import ByteCoding
 import Logging
 import MusterAPI
+import MusterIdentity
 import MusterKeys
 import MusterModel
 import MusterStore
@@ -30,6 +31,7 @@ final class FleetService: Sendable {
     let rollouts: Rollouts
     let manifests: Manifests
     let notices: Notices
+    let nodeKeys: NodeKeys
     /// Uploads without a session, while nobody can log in.
     let renewals = RenewalAllowance()
     /// Wakes nodes that wait for a manifest.
@@ -62,10 +64,12 @@ final class FleetService: Sendable {
             repository: repository,
             keys: keys,
             rollouts: rollouts,
+            nodes: nodes,
             polls: nodePolls,
             clock: options.clock
         )
         notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
+        nodeKeys = NodeKeys(store: store, nodes: nodes, lifetime: options.nodeKeyLifetime)
         await names.attach(repository, store, clock: options.clock)
     }
 
@@ -75,8 +79,11 @@ final class FleetService: Sendable {
         store.onEvents { [eventPolls] in eventPolls.announce(0) }
         await rollouts.onAssignmentChange { [manifests] in manifests.changed($0) }
         try await repository.open(at: time)
+        try await nodeKeys.begin(at: time)
         try await nodes.load(store)
         try await rollouts.start(at: time)
+        // What was noted of keys and removals just before the end may not have reached the rollouts.
+        for node in nodes.passedBy where rollouts.hasOpen { try await rollouts.nodeChanged(node, at: time) }
     }
 
     /// A set-up token where there is neither a fleet nor a token yet: printed once.
@@ -93,13 +100,32 @@ final class FleetService: Sendable {
 
     /// A node joined, in the place of others.
     func joined(_ node: MusterStore.StoredNode, replacing replaced: [NodeID], at time: UTCTime) async {
-        for old in replaced { nodes.remove(old) }
         nodes.put(node)
-        manifests.changed(replaced)
         do {
-            for changed in replaced + [node.id] { try await rollouts.nodeChanged(changed, at: time) }
+            for old in replaced { try await left(old, reason: "replaced by \(node.id)", at: time) }
+            try await rollouts.nodeChanged(node.id, at: time)
         } catch {
             log.error("node \(node.id) joined, but a rollout could not take it in: \(error)")
+        }
+    }
+
+    /// What a node may do has changed: its manifest and its rollouts follow.
+    func changed(_ node: NodeID, at time: UTCTime) async throws {
+        manifests.changed([node])
+        try await rollouts.nodeChanged(node, at: time)
+    }
+
+    /// A node was taken out of the fleet, and the register on disk says so: its sessions end, and rollouts pass it by.
+    func left(_ node: NodeID, reason: String, at time: UTCTime) async throws {
+        nodes.remove(node, reason: reason)
+        manifests.changed([node])
+        try await rollouts.nodeChanged(node, at: time)
+    }
+
+    /// Takes note of keys that expired, and of extensions that ended.
+    func noteExpiries(at time: UTCTime) async throws {
+        for node in nodes.unnotedExpiries(at: time) where try await nodeKeys.noteExpiry(of: node, at: time) {
+            try await changed(node, at: time)
         }
     }
 

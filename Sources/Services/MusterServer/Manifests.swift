@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterIdentity
 import MusterModel
 import MusterSigners
 import MusterStore
@@ -53,6 +54,7 @@ final class Manifests: Sendable {
     private let repository: Repository
     private let keys: ServiceKeys
     private let rollouts: Rollouts
+    private let nodes: NodeRegister
     private let clock: @Sendable () -> UTCTime
     /// Wakes a node's long poll.
     private let polls: LongPoll<NodeID>
@@ -63,6 +65,7 @@ final class Manifests: Sendable {
         repository: Repository,
         keys: ServiceKeys,
         rollouts: Rollouts,
+        nodes: NodeRegister,
         polls: LongPoll<NodeID>,
         clock: @escaping @Sendable () -> UTCTime
     ) {
@@ -70,6 +73,7 @@ final class Manifests: Sendable {
         self.repository = repository
         self.keys = keys
         self.rollouts = rollouts
+        self.nodes = nodes
         self.polls = polls
         self.clock = clock
     }
@@ -135,10 +139,13 @@ final class Manifests: Sendable {
         return manifest.envelope
     }
 
+    /// A node whose key has expired gets its tags, and no work.
     private func content(_ node: NodeID, at now: UTCTime) async throws -> Content {
-        try await store.read { transaction in
-            Content(
-                assignments: try transaction.assignments(of: node).map {
+        let mayWork = nodes[node]?.node.keyLife.isLimited(at: now) == false
+        return try await store.read { transaction in
+            let assignments = mayWork ? try transaction.assignments(of: node) : []
+            return Content(
+                assignments: assignments.map {
                     UpdateManifest.Assignment(rollout: $0.rollout, target: $0.target, statement: $0.statement)
                 },
                 tags: try transaction.tagStatements(of: node, now: now, limit: 16),

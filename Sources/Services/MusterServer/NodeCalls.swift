@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import Hummingbird
 import MusterAPI
+import MusterIdentity
 import MusterModel
 import MusterStore
 import SignatureVerification
@@ -26,19 +27,20 @@ struct NodeCalls: Sendable {
         let entry = try known(request.node, call)
         let fleet = try service.repository.publication().fleet
         let proof = NodeSessionRequest.proof(fleet: fleet, node: request.node, challenge: request.challenge)
+        // The one in use, then the one that is to follow it.
+        let keys = [entry.node.keyLife.key, entry.node.keyLife.next?.key].compactMap(\.self)
         guard service.tokens.isOurs(request.challenge, for: request.node.text, at: call.time),
-            Ed25519.verify(
-                signature: request.signature,
-                message: proof.canonicalBytes,
-                publicKey: entry.node.key
-            ),
+            let key = keys.first(where: {
+                Ed25519.verify(signature: request.signature, message: proof.canonicalBytes, publicKey: $0)
+            }),
             service.tokens.take(request.challenge, for: request.node.text, at: call.time)
         else {
             throw Problem.unauthenticated("the challenge is too old or was used, or its signature is not the node's")
         }
+        try await service.nodeKeys.use(key, of: request.node, at: call.time)
         let bound = try await NodeRebinding(service: service).bind(entry.node, call).boundTo
         let (token, expires) = service.tokens.issue(
-            .node(request.node.text, tailnet: bound.id, key: bound.key),
+            .node(request.node.text, tailnet: bound.id, key: bound.key, nodeKey: Array(key.prefix(8))),
             at: call.time
         )
         service.nodes.seen(request.node, at: call.time)
@@ -63,7 +65,8 @@ struct NodeCalls: Sendable {
         if change.hasProgress || change.hasFacts || service.rollouts.hasOpen {
             try await service.rollouts.take(change, at: time)
         }
-        return Answer.body(ReportReply(nextSeconds: service.options.reportSeconds, time: time))
+        let notice = NodeKeyNotice(change.entry.node.keyLife, at: time)
+        return Answer.body(ReportReply(nextSeconds: service.options.reportSeconds, time: time, key: notice))
     }
 
     /// `GET /v1/node/manifest?after=SEQUENCE&wait=SECONDS`.
@@ -88,15 +91,28 @@ struct NodeCalls: Sendable {
         return Answer.bytes(envelope, type: "application/json")
     }
 
+    /// `POST /v1/node/key`: a new key, signed by the present one and by itself.
+    func replaceKey(_ call: Call) async throws -> Response {
+        let node = try authenticate(call)
+        let request: NodeKeyRequest = try await call.body()
+        let fleet = try service.repository.publication().fleet
+        return Answer.body(try await service.nodeKeys.offer(request, from: node, fleet: fleet, at: call.time))
+    }
+
     /// The node whose session this is, being who it was on the tailnet when it opened the session.
+    ///
+    /// A session dies with the node key that opened it, too.
     private func authenticate(_ call: Call) throws(Problem) -> NodeID {
         guard let bearer = call.bearer,
-            case .node(let name, let tailnet, let key)? = service.tokens.caller(bearer, at: call.time),
+            case .node(let name, let tailnet, let key, let nodeKey)? = service.tokens.caller(bearer, at: call.time),
             let id = NodeID(name)
         else {
             throw .unauthenticated("a node's session token is needed: POST /v1/node/challenge, then /v1/node/session")
         }
         let node = try known(id, call).node
+        guard node.key.starts(with: nodeKey) else {
+            throw .unauthenticated("the key of node '\(id)' was replaced: open a session with the new one")
+        }
         let bound = node.boundTo
         guard bound.id == call.identity.id, bound.key == call.identity.key, bound.id == tailnet, bound.key == key else {
             throw .unauthenticated("the tailnet key of node '\(id)' is another than its session's: open a new session")
@@ -105,12 +121,15 @@ struct NodeCalls: Sendable {
     }
 
     private func known(_ id: NodeID, _ call: Call) throws(Problem) -> NodeRegister.Entry {
-        guard let entry = service.nodes[id] else {
-            throw .unauthenticated("node '\(id)' is not enrolled here: run muster-agent enroll")
-        }
+        guard let entry = service.nodes[id] else { throw unknown(id) }
         if case .other(let why) = NodeBinding.judge(entry.node, call.identity, from: call.peer) {
             throw .otherAddress(why)
         }
         return entry
+    }
+
+    private func unknown(_ node: NodeID) -> Problem {
+        if let reason = service.nodes.removal(node) { return .nodeRemoved(node.text, reason) }
+        return .unauthenticated("node '\(node)' is not enrolled here: run muster-agent enroll")
     }
 }

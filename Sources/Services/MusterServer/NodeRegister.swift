@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterAPI
+import MusterIdentity
 import MusterModel
 import MusterStore
 import Synchronization
@@ -23,61 +24,107 @@ final class NodeRegister: Sendable {
         let hasFacts: Bool
     }
 
-    private let entries = Mutex([NodeID: Entry]())
+    private struct State: Sendable {
+        var entries: [NodeID: Entry] = [:]
+        var removed: [NodeID: String] = [:]
+        /// No key of any node expires by itself before this.
+        var keyDeadline = UTCTime(milliseconds: 0)
+    }
+
+    private let state = Mutex(State())
 
     /// Reads every node and its newest report.
     func load(_ store: Store) async throws {
-        let (nodes, reports) = try await store.read { (try $0.nodes(), try $0.reports()) }
+        let (nodes, reports, left) = try await store.read {
+            (try $0.nodes(), try $0.reports(), try $0.removedNodes())
+        }
         var entries: [NodeID: Entry] = [:]
         for node in nodes { entries[node.id] = Entry(node: node, report: nil, lastSeen: nil) }
         for stored in reports {
             entries[stored.node]?.report = try? NodeReport.parse(stored.body)
             entries[stored.node]?.lastSeen = stored.received
         }
-        let loaded = entries
-        self.entries.withLock { $0 = loaded }
+        let removed = Dictionary(left.map { ($0.node, $0.reason) }) { first, _ in first }
+        let loaded = State(entries: entries, removed: removed)
+        state.withLock { $0 = loaded }
     }
 
     /// One node.
-    subscript(_ id: NodeID) -> Entry? { entries.withLock { $0[id] } }
+    subscript(_ id: NodeID) -> Entry? { state.withLock { $0.entries[id] } }
 
-    /// Every node, by name.
-    var all: [Entry] {
-        entries.withLock { Array($0.values) }.sorted { $0.node.name < $1.node.name }
-    }
+    /// Why a node is no longer one; nil for one that is, or never was.
+    func removal(_ id: NodeID) -> String? { state.withLock { $0.removed[id] } }
 
-    /// Adds a node, or takes its new tags.
-    func put(_ node: StoredNode) {
-        entries.withLock { $0[node.id, default: Entry(node: node, report: nil, lastSeen: nil)].node = node }
-    }
-
-    /// Changes what is known of a node.
-    func update(_ id: NodeID, _ change: (inout StoredNode) -> Void) {
-        entries.withLock { entries in
-            guard var entry = entries.removeValue(forKey: id) else { return }
-            change(&entry.node)
-            entries[id] = entry
+    /// Nodes that rollouts pass by: their keys have expired, or they left.
+    var passedBy: [NodeID] {
+        state.withLock { state in
+            state.entries.values.filter { $0.node.keyLife.isExpiryNoted }.map(\.node.id) + state.removed.keys
         }
     }
 
-    /// Forgets a node.
-    func remove(_ id: NodeID) {
-        entries.withLock { $0[id] = nil }
+    /// Every node, by name.
+    var all: [Entry] {
+        state.withLock { Array($0.entries.values) }.sorted { $0.node.name < $1.node.name }
+    }
+
+    /// Adds a node.
+    func put(_ node: StoredNode) {
+        state.withLock { state in
+            state.entries[node.id, default: Entry(node: node, report: nil, lastSeen: nil)].node = node
+            state.keyDeadline = UTCTime(milliseconds: 0)
+        }
+    }
+
+    /// Changes a part of a node, and leaves alone what somebody else changes meanwhile.
+    func update(_ id: NodeID, _ change: (inout StoredNode) -> Void) {
+        state.withLock { state in
+            guard var entry = state.entries.removeValue(forKey: id) else { return }
+            change(&entry.node)
+            state.entries[id] = entry
+            state.keyDeadline = UTCTime(milliseconds: 0)
+        }
+    }
+
+    /// Forgets a node that left the fleet, but not why.
+    func remove(_ id: NodeID, reason: String) {
+        state.withLock { state in
+            state.entries[id] = nil
+            state.removed[id] = reason
+        }
+    }
+
+    /// The nodes whose keys expired, or may act again, without the register having taken note of it.
+    ///
+    /// Costs one comparison while no key has come to its end since the last time.
+    func unnotedExpiries(at time: UTCTime) -> [NodeID] {
+        state.withLock { state in
+            guard time >= state.keyDeadline else { return [] }
+            var deadline = UTCTime(milliseconds: .max)
+            var found: [NodeID] = []
+            for (id, entry) in state.entries {
+                let life = entry.node.keyLife
+                if life.isLimited(at: time) != life.isExpiryNoted { found.append(id) }
+                if let change = life.nextChange(after: time) { deadline = min(deadline, change) }
+            }
+            // What is found stays due until it is noted, should that fail.
+            state.keyDeadline = found.isEmpty ? deadline : time
+            return found
+        }
     }
 
     /// A node was in contact.
     func seen(_ id: NodeID, at time: UTCTime) {
-        entries.withLock { $0[id]?.lastSeen = time }
+        state.withLock { $0.entries[id]?.lastSeen = time }
     }
 
     /// Takes a report that is on disk; nil for a node that is not in the register.
     func take(_ report: NodeReport, from id: NodeID, at time: UTCTime) -> Change? {
-        entries.withLock { entries in
-            guard let old = entries[id] else { return nil }
+        state.withLock { state in
+            guard let old = state.entries[id] else { return nil }
             var entry = old
             entry.report = report
             entry.lastSeen = time
-            entries[id] = entry
+            state.entries[id] = entry
             return Change(
                 entry: entry,
                 hasProgress: report.progress != (old.report?.progress ?? []),

@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterAPI
+import MusterIdentity
 import MusterModel
 import MusterStore
 
@@ -20,6 +21,7 @@ struct NodeView {
             state: state(entry),
             report: entry.report,
             packages: packages(entry, targets[entry.node.id] ?? [:]),
+            key: NodeKeyRecord(entry.node.keyLife, at: time),
             tailnet: service.tailnetRecord(entry.node.tailnet)
         )
     }
@@ -27,7 +29,8 @@ struct NodeView {
     private func state(_ entry: NodeRegister.Entry) -> String {
         guard let lastSeen = entry.lastSeen else { return "new" }
         let limit = Int64(3 * service.options.reportSeconds)
-        return lastSeen.adding(seconds: limit) >= time ? "online" : "offline"
+        guard lastSeen.adding(seconds: limit) >= time else { return "offline" }
+        return entry.node.keyLife.isLimited(at: time) ? "key-expired" : "online"
     }
 
     private func packages(_ entry: NodeRegister.Entry, _ targets: [String: String]) -> [NodeRecord.Package] {

@@ -98,6 +98,14 @@ enum OpenAPI {
                 '200': {$ref: '#/components/responses/body'}
                 '204': {description: nothing new}
                 default: {$ref: '#/components/responses/problem'}
+          /v1/node/key:
+            post:
+              summary: a new node key, signed by the present one and by itself; both open sessions until the new one did
+              description: >
+                refused with 403 once the present key has expired, and with 429 within a day of the last replacement;
+                asking again with the same new key changes nothing
+              security: [{node: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/operator/challenge:
             post:
               summary: 32 bytes for an operator's SSH key to sign within a minute
@@ -124,7 +132,8 @@ enum OpenAPI {
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/statements:
             post:
-              summary: a signed statement (enroll, tag-node, upgrade, roll-back), which is done or waits for approvals
+              summary: a signed statement, which is done or waits for approvals
+              description: enroll, tag-node, upgrade, roll-back, extend-node, exempt-node or remove-node
               security: [{operator: []}]
               responses: {'201': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/rollouts:

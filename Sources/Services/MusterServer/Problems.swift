@@ -16,6 +16,16 @@ extension Problem {
         Problem(status: 401, code: "unauthenticated", title: "The caller is not known", detail: detail)
     }
 
+    /// The node was taken out of the fleet; agents show this.
+    static func nodeRemoved(_ node: String, _ reason: String) -> Problem {
+        Problem(
+            status: 401,
+            code: "node-removed",
+            title: "The node was removed from the fleet",
+            detail: "node '\(node)' was removed: \(reason)"
+        )
+    }
+
     static func otherAddress(_ detail: String) -> Problem {
         Problem(status: 403, code: "other-address", title: "The request comes from another address", detail: detail)
     }

@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterAPI
+import MusterIdentity
 import MusterModel
 import MusterPolicy
 import MusterRollout
@@ -27,11 +28,14 @@ struct RolloutSelection: Sendable {
     }
 
     /// What the engine wants to know of a node.
-    func fact(_ entry: NodeRegister.Entry) -> NodeFact {
-        NodeFact(
+    func fact(_ entry: NodeRegister.Entry, at time: UTCTime) -> NodeFact {
+        let life = entry.node.keyLife
+        return NodeFact(
             node: entry.node.id,
             version: entry.report?.packages[body.package] ?? "",
-            lastSeen: entry.lastSeen
+            lastSeen: entry.lastSeen,
+            obstacle: life.isLimited(at: time)
+                ? "its node key expired at \(life.expires): muster node extend \(entry.node.name)" : nil
         )
     }
 

@@ -54,6 +54,8 @@ struct RolloutWriter: Sendable {
         case .stageBaking(let stage, let until):
             log("rollout-stage-baking", ["stage": JSONValue(stage), "until": .integer(until.milliseconds)])
         case .skipped(let node, let reason): log("node-skipped", ["node": JSONValue(node), "reason": .string(reason)])
+        case .removed(let node, let reason):
+            log("node-left-rollout", ["node": JSONValue(node), "reason": .string(reason)])
         case .failed(let node, let reason):
             log("node-counted-failed", ["node": JSONValue(node), "reason": .string(reason)])
         case .onlySkippedRemain(let count): log("rollout-only-skipped-remain", ["count": JSONValue(count)])

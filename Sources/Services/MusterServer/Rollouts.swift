@@ -94,7 +94,8 @@ actor Rollouts {
                 guard let old = live[id] else { continue }
                 try await apply(old, [.cancel(reason: reason, by: signed.statement.requester)], at: time)
             }
-            try await apply(rollout, [.nodesSelected(selected.map(selection.fact))], at: time) { transaction in
+            try await apply(rollout, [.nodesSelected(selected.map { selection.fact($0, at: time) })], at: time) {
+                transaction in
                 guard try transaction.add(signed, received: time) else {
                     throw Problem.conflict("statement \(signed.statement.id) was used before")
                 }
@@ -162,8 +163,9 @@ actor Rollouts {
     /// A node joined, has other tags now, or is gone.
     func nodeChanged(_ node: NodeID, at time: UTCTime) async throws {
         guard let entry = nodes[node] else {
+            let reason = nodes.removal(node).map { "removed: \($0)" } ?? "no longer in the fleet"
             for (id, rollout) in live where rollout.engine.node(node) != nil {
-                try await handle(id, [.nodeRemoved(node)], at: time)
+                try await handle(id, [.nodeRemoved(node, reason: reason)], at: time)
             }
             return
         }
@@ -171,7 +173,7 @@ actor Rollouts {
             if let fact = selectedFact(id, entry, at: time) {
                 try await handle(id, [.nodesSelected([fact])], at: time)
             } else if rollout.engine.node(node) != nil {
-                try await handle(id, [.nodeRemoved(node)], at: time)
+                try await handle(id, [.nodeRemoved(node, reason: "no longer selected")], at: time)
             }
         }
     }
@@ -355,9 +357,9 @@ actor Rollouts {
         let check = StatementCheck(publication: publication, time: time)
         let facts = NodeFacts(id: entry.node.id, tags: Set(entry.node.tags))
         switch try? check.decide(rollout.statement.statement, signers: rollout.signers, node: facts) {
-        case .allowed: return selection.fact(entry)
-        case .needsApprovals: return rollout.engine.isApproved ? nil : selection.fact(entry)
-        case .refused, nil: return rollout.engine.node(entry.node.id) == nil ? nil : selection.fact(entry)
+        case .allowed: return selection.fact(entry, at: time)
+        case .needsApprovals: return rollout.engine.isApproved ? nil : selection.fact(entry, at: time)
+        case .refused, nil: return rollout.engine.node(entry.node.id) == nil ? nil : selection.fact(entry, at: time)
         }
     }
 

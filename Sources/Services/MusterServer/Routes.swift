@@ -88,6 +88,7 @@ struct Routes: Sendable {
         case "session": try await allowing(call, .post) { try await node.session(call) }
         case "report": try await allowing(call, .post) { try await node.report(call) }
         case "manifest": try await allowing(call, .get) { try await node.manifest(call) }
+        case "key": try await allowing(call, .post) { try await node.replaceKey(call) }
         default: throw Problem.missing("there is nothing at \(call.request.uri.path)")
         }
     }

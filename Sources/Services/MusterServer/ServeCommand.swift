@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import MusterAPI
+import MusterIdentity
 import MusterSigners
 import MusterSystem
 
@@ -65,6 +66,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "seconds after which a node reports again")
     var reportSeconds = 60
 
+    @Option(
+        help: ArgumentHelp(
+            "days that a node's key lives, 1 to 365; agents replace theirs in the last third of it",
+            valueName: "days"
+        )
+    )
+    var nodeKeyDays = NodeKeyLife.standardDays
+
     @Option(help: "trace, debug, info, notice, warning or error")
     var logLevel = "info"
 
@@ -86,6 +95,9 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...65535).contains(port), (0...3600).contains(tailnetPatience) else {
             throw ValidationError("--port must be 0 to 65535, --tailnet-patience 0 to 3600")
         }
+        guard NodeKeyLife.days.contains(nodeKeyDays) else {
+            throw ValidationError("--node-key-days must be from 1 to 365: no key lives for ever")
+        }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("unknown --log-level '\(logLevel)'")
         }
@@ -106,6 +118,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.maxFileBytes = maxFileBytes
         options.maxConnections = maxConnections
         options.reportSeconds = reportSeconds
+        options.nodeKeyLifetime = Int64(nodeKeyDays) * 86400
         var log = Logger(label: "musterd", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         do {

@@ -1,4 +1,5 @@
 import ByteCoding
+import MusterIdentity
 import MusterSigners
 import MusterSystem
 import Tailnet
@@ -43,6 +44,8 @@ struct ServeOptions: Sendable {
     var lifetimes = FreshnessLifetimes()
     /// Where notices of expiries go.
     var notices = NoticeOptions()
+    /// Seconds that a node's key lives.
+    var nodeKeyLifetime = Int64(NodeKeyLife.standardDays) * 86400
     /// What the time is.
     var clock: @Sendable () -> UTCTime = WallClock.now
 }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// Who a session belongs to.
 enum Caller: Hashable, Sendable {
-    /// A node, by id, with the id and the key that it had on the tailnet.
-    case node(String, tailnet: String, key: String)
+    /// A node, by id, with the id and the key that it had on the tailnet, and the beginning of the node key that opened the
+    /// session.
+    case node(String, tailnet: String, key: String, nodeKey: [UInt8])
     /// An operator, by name, and the SHA-256 of the SSH key that logged in.
     case person(String, key: [UInt8])
 }
@@ -13,8 +14,9 @@ enum Caller: Hashable, Sendable {
 /// Session tokens and challenges: nothing is remembered, everything is in the token, under a MAC.
 ///
 /// ```
-/// token:     base64url of  byte kind | u64 expires | string name | kind 2: string key digest | tag (32)
-///                                                                | kind 3: string tailnet id | string tailnet key
+/// token:     base64url of  byte kind | u64 expires | string name | bound | tag (32)
+/// bound:     kind 2, an operator: string digest of the SSH key
+///            kind 3, a node: string tailnet id | string tailnet key | string first 8 bytes of the node key
 /// challenge: u64 expires | 8 random bytes | first 16 bytes of the tag over those and whom it is for
 /// ```
 final class SessionTokens: Sendable {
@@ -36,12 +38,13 @@ final class SessionTokens: Sendable {
         let expires = now.adding(seconds: Self.lifetime)
         var writer = ByteWriter()
         switch caller {
-        case .node(let name, let tailnet, let key):
+        case .node(let name, let tailnet, let key, let nodeKey):
             writer.byte(3)
             writer.uint64(UInt64(expires.milliseconds))
             writer.string(name)
             writer.string(tailnet)
             writer.string(key)
+            writer.string(nodeKey)
         case .person(let name, let key):
             writer.byte(2)
             writer.uint64(UInt64(expires.milliseconds))
@@ -78,8 +81,10 @@ final class SessionTokens: Sendable {
         switch kind {
         case 2: return (try? reader.string(limit: 128)).map { .person(name, key: $0) }
         case 3:
-            guard let tailnet = try? reader.text(limit: 256), let key = try? reader.text(limit: 256) else { return nil }
-            return .node(name, tailnet: tailnet, key: key)
+            guard let tailnet = try? reader.text(limit: 256), let key = try? reader.text(limit: 256),
+                let nodeKey = try? reader.string(limit: 32)
+            else { return nil }
+            return .node(name, tailnet: tailnet, key: key, nodeKey: nodeKey)
         default: return nil
         }
     }

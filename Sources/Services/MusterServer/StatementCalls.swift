@@ -10,6 +10,7 @@ import MusterStore
 /// What operators ask for: signed statements, and the course of the rollouts that they started.
 struct StatementCalls: Sendable {
     let service: FleetService
+    private var nodeStatements: NodeStatements { NodeStatements(service: service) }
 
     /// `POST /v1/statements`.
     func take(_ call: Call) async throws -> Response {
@@ -23,7 +24,10 @@ struct StatementCalls: Sendable {
             case .enroll(let body): try await enroll(signed, body, signers, check)
             case .tagNode(let body): try await tag(signed, body, signers, check)
             case .upgrade(let body), .rollBack(let body): try await roll(signed, body, signers, check)
-            case .extendNode, .exemptNode, .removeNode, .sshCertificate, .revoke: throw Problem.refused("this service cannot do that yet")
+            case .extendNode(let body): try await nodeStatements.extend(signed, body, signers, check)
+            case .exemptNode(let body): try await nodeStatements.exempt(signed, body, signers, check)
+            case .removeNode(let body): try await nodeStatements.remove(signed, body, signers, check)
+            case .sshCertificate, .revoke: throw Problem.refused("this service cannot do that yet")
             }
         return Answer.body(reply, status: .created)
     }
@@ -100,12 +104,10 @@ struct StatementCalls: Sendable {
                 at: check.time
             )
         }
-        let node = entry.node
-        service.nodes.update(node.id) { $0.tags = body.tags }
-        service.manifests.changed([body.node])
-        try await service.rollouts.nodeChanged(body.node, at: check.time)
+        service.nodes.update(body.node) { $0.tags = body.tags }
+        try await service.changed(body.node, at: check.time)
         let tags = body.tags.isEmpty ? "no tags" : "the tags " + body.tags.map(\.text).joined(separator: ", ")
-        return StatementReply(id: statement.id, state: "accepted", detail: "\(node.name) has \(tags)")
+        return StatementReply(id: statement.id, state: "accepted", detail: "\(entry.node.name) has \(tags)")
     }
 
     private func roll(

@@ -20,6 +20,7 @@ struct Upkeep: Service {
                 if let due = service.rollouts.nextDeadline, due <= now {
                     await attempt("rollouts") { try await service.rollouts.tick(at: now) }
                 }
+                await attempt("node keys") { try await service.noteExpiries(at: now) }
                 turn += 1
                 guard turn % Self.slowly == 0 else { continue }
                 await attempt("fresh metadata") { try await service.repository.refresh(at: now) }

@@ -1,5 +1,6 @@
 import ByteCoding
 import Glibc
+import MusterIdentity
 import MusterModel
 import SignatureVerification
 
@@ -51,7 +52,11 @@ struct StoreFixture {
         return StoredNode(
             id: id,
             name: "n\(index)",
-            key: Digest.sha256([UInt8(index & 255), UInt8(index >> 8)]),
+            keyLife: NodeKeyLife(
+                key: Digest.sha256([UInt8(index & 255), UInt8(index >> 8)]),
+                since: now,
+                lifetime: 180 * 86400
+            ),
             address: "127.0.0.1",
             tags: [Tag("web"), Tag("db")].compactMap(\.self),
             statement: statement,

@@ -58,7 +58,9 @@ struct Referee {
         case .ended(let reason):
             if reason.isEmpty { return "ended without a reason" }
             isOver = true
-        case .withdraw, .skipped, .onlySkippedRemain: break
+        case .withdraw, .onlySkippedRemain: break
+        case .skipped(let node, let reason), .removed(let node, let reason):
+            if reason.isEmpty { return "\(node) was passed by without a reason" }
         }
         return nil
     }

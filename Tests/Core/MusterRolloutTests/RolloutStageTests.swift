@@ -116,7 +116,7 @@ struct RolloutStageTests {
     func removed() throws {
         var bench = try RolloutBench(nodes: 2, threeStages)
         let canary = try #require(bench.assigned.first)
-        let effects = bench.apply(.nodeRemoved(canary))
+        let effects = bench.apply(.nodeRemoved(canary, reason: "removed: sold"))
         #expect(effects.withdrawn == [canary] && effects.assigned.count == 1)
         #expect(bench.confirmAll() == [.completed])
         #expect(bench.report(canary, .failed) == [])

@@ -18,6 +18,8 @@ struct SimulatedNode {
     var version = "1.0"
     var isOnline = true
     var lastSeen: UTCTime?
+    /// Why it may do nothing at present.
+    var obstacle: String?
     /// Until when it may begin what its last manifest assigned; nil where that assigned nothing.
     var mayBeginUntil: UTCTime?
     /// Whether its package manager or its health checks are at work.

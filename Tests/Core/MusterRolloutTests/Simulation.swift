@@ -20,6 +20,8 @@ struct Simulation {
         case online(Int)
         case join
         case leave(Int)
+        case block(Int)
+        case unblock(Int)
         case approve
         case halt
         case resume
@@ -116,10 +118,13 @@ struct Simulation {
         }
         if random.chance(15) { agenda.add(.offline(index), at: later(0...2000)) }
         if random.chance(3) { agenda.add(.leave(index), at: later(0...3000)) }
+        if random.chance(8) { nodes[index].obstacle = "its key expired" }
+        if random.chance(10) { agenda.add(.block(index), at: later(0...3000)) }
+        if random.chance(20) { agenda.add(.unblock(index), at: later(60...6000)) }
     }
 
     private func fact(_ node: SimulatedNode) -> NodeFact {
-        NodeFact(node: node.id, version: node.version, lastSeen: node.lastSeen)
+        NodeFact(node: node.id, version: node.version, lastSeen: node.lastSeen, obstacle: node.obstacle)
     }
 
     // MARK: - Time
@@ -160,7 +165,9 @@ struct Simulation {
             nodes[index].isDone = true
             nodes[index].mayBeginUntil = nil
             nodes[index].isChanging = false
-            apply(.nodeRemoved(nodes[index].id))
+            apply(.nodeRemoved(nodes[index].id, reason: "removed"))
+        case .block(let index): block(index, "its key expired")
+        case .unblock(let index): block(index, nil)
         case .approve: apply(.approved)
         case .halt: try apply(.halt(reason: "an operator wants to look", by: Self.ada()))
         case .resume: try apply(.resume(by: Self.ada()))
@@ -245,6 +252,13 @@ struct Simulation {
         while random.chance(20) { agenda.add(.arrive(node.id, progress), at: later(0...2000)) }
     }
 
+    /// The node's key expired, or an operator extended it; the service tells the rollout of those that are in the fleet.
+    private mutating func block(_ index: Int, _ obstacle: String?) {
+        guard rollout.node(nodes[index].id)?.state != .removed else { return }
+        nodes[index].obstacle = obstacle
+        apply(.nodesSelected([fact(nodes[index])]))
+    }
+
     private mutating func goOffline(_ index: Int) {
         nodes[index].isOnline = false
         if random.chance(70) { agenda.add(.online(index), at: later(10...5000)) }
@@ -276,6 +290,7 @@ struct Simulation {
     private mutating func wake(_ effects: [RolloutEffect]) {
         for effect in effects {
             guard case .assign(let node) = effect, let index = indices[node] else { continue }
+            if let obstacle = nodes[index].obstacle { fail("assigned \(node), although \(obstacle)") }
             agenda.add(.wake(index), at: later(0...20))
         }
     }

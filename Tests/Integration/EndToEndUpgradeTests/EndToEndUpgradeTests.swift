@@ -126,7 +126,7 @@ struct EndToEndUpgradeTests {
         people(keys) + """
             rules:
               - name: everything
-                allow: [enroll, tag-node, upgrade, roll-back]
+                allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]
                 who: [ada, ben]
                 nodes: ["*"]
                 tags: ["*"]

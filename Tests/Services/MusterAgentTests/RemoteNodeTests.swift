@@ -75,8 +75,9 @@ import Testing
         RemoteFleetService(
             client: node.client,
             enrollment: node.enrollment,
-            key: try NodeKeyFile.read(node.paths.key),
-            clock: .system
+            keys: try NodeKeys(node.paths, logger: Logger(label: "test")),
+            clock: .system,
+            logger: Logger(label: "test")
         )
     }
 

@@ -82,7 +82,7 @@ struct RealRolloutTests {
         let text = String(decoding: try BoundedFile.read(file, limit: 100_000), as: UTF8.self)
             .replacing("groups:", with: "  ben: {keys: [{public_key: \(words), expires: \(expires)}]}\ngroups:")
             .replacing("owners: [ada]", with: "owners: [ada, ben]")
-            .replacing("tag-node, upgrade, roll-back]", with: "tag-node, roll-back]")
+            .replacing("remove-node, upgrade, roll-back]", with: "remove-node, roll-back]")
             .replacing("rules:\n", with: "rules:\n\(rule)")
         try AtomicFile.write(Array(text.utf8), to: file)
         let published = await ada.signs("policy", "publish", file)

@@ -28,8 +28,11 @@ extension FleetSimulator {
             "groups": ["leads": ["ada", "cat"]],
             "rules": [
                 [
-                    "name": "owner", "allow": ["enroll", "tag-node", "upgrade", "roll-back"], "who": ["ada"],
-                    "nodes": ["*"], "tags": ["*"],
+                    "name": "owner",
+                    "allow": [
+                        "enroll", "tag-node", "extend-node", "exempt-node", "remove-node", "upgrade", "roll-back",
+                    ],
+                    "who": ["ada"], "nodes": ["*"], "tags": ["*"],
                 ],
                 [
                     "name": "web-with-approval", "allow": ["upgrade", "roll-back"], "who": ["ben"],

@@ -1,5 +1,8 @@
 import ArgumentParser
+import ByteCoding
 import CanonicalJSON
+import MusterAPI
+import MusterIdentity
 import MusterModel
 import MusterSystem
 
@@ -54,8 +57,19 @@ struct AgentStatus: Sendable {
             "tags": .array(memory.tags.sorted().map { .string($0.text) }),
             "packages": .object(JSONObject(memory.installed.map { ($0.key, .string($0.value.version)) })),
             "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
-            "progress": .array(progress.map(\.json)),
+            "progress": .array(progress.map(\.json)), "key": memory.key?.json ?? .null,
+            "removed": .string(memory.removal),
         ]
+    }
+
+    private static func words(_ key: NodeKeyNotice) -> String {
+        let until = key.extendedUntil.map { ", extended until \($0.wholeSeconds)" } ?? ""
+        switch NodeKeyLife.State(rawValue: key.state) {
+        case .exempt: return "exempt from expiry"
+        case .extended: return "expired at \(key.expires.wholeSeconds)\(until): about to be replaced"
+        default:
+            return "expires at \(key.expires.wholeSeconds), replaced by itself from \(key.rotateAfter.wholeSeconds) on"
+        }
     }
 
     var text: String {
@@ -65,6 +79,11 @@ struct AgentStatus: Sendable {
             "service   \(enrollment.service)", "agent     \(isRunning ? "running" : "not running")",
             "tags      \(tags.isEmpty ? "none" : tags)",
         ]
+        if !memory.removal.isEmpty {
+            lines.append("removed   \(memory.removal)")
+        } else if let key = memory.key {
+            lines.append("key       \(memory.keyTrouble ?? Self.words(key))")
+        }
         for (package, release) in memory.installed.sorted(by: { $0.key < $1.key }) {
             lines.append("package   \(package) \(release.version)")
         }

@@ -14,10 +14,13 @@ public protocol FleetService: Sendable {
 public struct FleetServiceError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was tried and why it failed.
     public let message: String
+    /// Whether the service says that it has removed this node from the fleet.
+    public let isRemoval: Bool
 
     /// A failure.
-    public init(_ message: String) {
+    public init(_ message: String, isRemoval: Bool = false) {
         self.message = message
+        self.isRemoval = isRemoval
     }
 
     /// The message.

@@ -1,24 +1,37 @@
 import ByteCoding
 import CanonicalJSON
+import Logging
 import MusterAPI
 import MusterClient
 import MusterKeys
 import MusterModel
+import MusterSystem
 
-/// The fleet service over HTTP, with a session of at most an hour that the node key opens.
-public actor RemoteFleetService: FleetService {
+/// The fleet service over HTTP, with a session of at most an hour that a node key opens.
+///
+/// During a rotation there are two keys: the new one is tried first, and takes the place of the old one as soon as it has
+/// opened a session.
+public actor RemoteFleetService: FleetService, KeyReplacing {
     private let client: MusterClient
     private let enrollment: Enrollment
-    private let key: Ed25519SecretKey
+    private let keys: NodeKeys
     private let clock: AgentClock
+    private let logger: Logger
     private var session: (token: String, renew: Int64)?
 
     /// The service of an enrolled node.
-    public init(client: MusterClient, enrollment: Enrollment, key: Ed25519SecretKey, clock: AgentClock) {
+    public init(
+        client: MusterClient,
+        enrollment: Enrollment,
+        keys: NodeKeys,
+        clock: AgentClock,
+        logger: Logger
+    ) {
         self.client = client
         self.enrollment = enrollment
-        self.key = key
+        self.keys = keys
         self.clock = clock
+        self.logger = logger
     }
 
     /// Sends a report.
@@ -32,6 +45,41 @@ public actor RemoteFleetService: FleetService {
         let client = client
         return try await withSession { token throws(ClientError) in
             try await client.manifest(after: sequence, wait: wait, session: token)
+        }
+    }
+
+    /// Brings a new key into use, or the one that an earlier attempt made.
+    public func replaceKey() async throws(FleetServiceError) {
+        let client = client
+        // Where an earlier attempt got as far as the service, a session finishes it.
+        let before = keys.current
+        session = nil
+        _ = try await withSession { token throws(ClientError) in token }
+        if keys.current != before { return }
+        let pair: (current: Ed25519SecretKey, next: Ed25519SecretKey)?
+        do throws(SystemError) {
+            pair = try keys.pair()
+        } catch {
+            throw FleetServiceError("\(error)")
+        }
+        guard let pair else { return }
+        let proof = NodeKeyRequest.proof(
+            fleet: enrollment.fleet,
+            node: enrollment.node,
+            oldKey: pair.current.publicKey,
+            newKey: pair.next.publicKey
+        ).canonicalBytes
+        let request = NodeKeyRequest(
+            newKey: pair.next.publicKey,
+            oldSignature: pair.current.sign(proof),
+            newSignature: pair.next.sign(proof)
+        )
+        _ = try await withSession { token throws(ClientError) in try await client.offerKey(request, session: token) }
+        keys.offered()
+        session = nil
+        _ = try await withSession { token throws(ClientError) in token }
+        guard keys.current == pair.next.publicKey else {
+            throw FleetServiceError("the service took the new key, but the old one is still the one in use")
         }
     }
 
@@ -49,12 +97,31 @@ public actor RemoteFleetService: FleetService {
                 return try await call(try await self.token())
             }
         } catch {
-            throw FleetServiceError("\(error)")
+            throw FleetServiceError("\(error)", isRemoval: error.problemCode == "node-removed")
         }
     }
 
     private func token() async throws(ClientError) -> String {
-        if let session, clock.monotonic() < session.renew { return session.token }
+        if let open { return open }
+        var refusal: ClientError?
+        for key in keys.candidates {
+            do throws(ClientError) {
+                return try await openSession(key)
+            } catch {
+                guard error.status == 401 else { throw error }
+                refusal = error
+            }
+            // Meanwhile another call may have found the key that is accepted.
+            if let open { return open }
+        }
+        throw refusal ?? .malformed(call: "POST /v1/node/session", why: "this node has no key")
+    }
+
+    private var open: String? {
+        session.flatMap { clock.monotonic() < $0.renew ? $0.token : nil }
+    }
+
+    private func openSession(_ key: Ed25519SecretKey) async throws(ClientError) -> String {
         let challenge = try await client.nodeChallenge(enrollment.node).challenge
         let proof = NodeSessionRequest.proof(fleet: enrollment.fleet, node: enrollment.node, challenge: challenge)
         let request = NodeSessionRequest(
@@ -63,6 +130,12 @@ public actor RemoteFleetService: FleetService {
             signature: key.sign(proof.canonicalBytes)
         )
         let reply = try await client.nodeSession(request)
+        do throws(SystemError) {
+            try keys.proved(key.publicKey)
+        } catch {
+            // Both files are there still, and the next session tries again.
+            logger.error("\(error)")
+        }
         // By our own two clocks: a wrong one here or there must not make every call open a session.
         let lifetime = min(max(reply.expires.milliseconds - clock.now().milliseconds, 60000), 3_600_000)
         session = (reply.token, clock.monotonic() + lifetime * 9 / 10)

@@ -16,6 +16,8 @@ public struct AgentPaths: Sendable {
 
     /// The node's key: secret.
     public var key: String { folder + "/node.key" }
+    /// The key that is to follow, while a rotation goes on: secret.
+    public var nextKey: String { key + ".next" }
     /// The fleet, the service and the node's id.
     public var enrollment: String { folder + "/enrollment.json" }
     /// Trusted TUF metadata.

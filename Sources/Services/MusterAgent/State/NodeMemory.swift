@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterAPI
 import MusterModel
 
 /// What a node remembers between its starts, in one file, so that what belongs together changes together.
@@ -21,6 +22,10 @@ public struct NodeMemory: Hashable, Sendable {
     public var installed: [String: InstalledRelease] = [:]
     /// How upgrades ended, oldest first.
     public var progress: [NodeProgress] = []
+    /// What the service last said of the node's key; nil where it never did.
+    public var key: NodeKeyNotice?
+    /// What the service says where it has removed the node from the fleet; else empty.
+    public var removal = ""
 
     /// The memory of a node that has just joined.
     public init(_ enrollment: Enrollment) {
@@ -45,10 +50,19 @@ public struct NodeMemory: Hashable, Sendable {
             installed[try entry.string("package", limit: 256)] = try InstalledRelease(entry)
         }
         for entry in try fields.objects("progress", limit: 256) { progress.append(try NodeProgress(entry)) }
+        key = try fields.optional("key") { fields, key throws(JSONError) in try NodeKeyNotice(try fields.fields(key)) }
+        removal = fields.has("removal") ? try fields.string("removal", limit: 4096) : ""
+    }
+
+    /// Why the service gives this node no work, and what an operator can do; nil where its key is not the reason.
+    var keyTrouble: String? {
+        guard let key, key.keepsFromWork else { return nil }
+        return "this node's key expired at \(key.expires.wholeSeconds): it may do nothing until an operator says "
+            + "'muster node extend NODE --reason TEXT'"
     }
 
     var json: JSONValue {
-        [
+        var object: JSONObject = [
             "sequence": .integer(sequence), "tags": .array(tags.sorted().map { .string($0.text) }),
             "tags_issued": .integer(tagsIssued.milliseconds),
             "queue": .array(
@@ -68,6 +82,9 @@ public struct NodeMemory: Hashable, Sendable {
             ),
             "progress": .array(progress.map(\.json)),
         ]
+        if let key { object["key"] = key.json }
+        if !removal.isEmpty { object["removal"] = .string(removal) }
+        return .object(object)
     }
 
     /// Remembers how an upgrade ended, in place of what was known of its rollout.

@@ -3,7 +3,10 @@ import ArgumentParser
 struct NodeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "node",
-        abstract: "The fleet's nodes: list, show, approve, tag.",
-        subcommands: [NodeList.self, NodeShow.self, NodeApprove.self, NodeTag.self]
+        abstract: "The fleet's nodes: list, show, approve, tag, extend, exempt, remove.",
+        subcommands: [
+            NodeList.self, NodeShow.self, NodeApprove.self, NodeTag.self, NodeExtend.self, NodeExempt.self,
+            NodeRemove.self,
+        ]
     )
 }

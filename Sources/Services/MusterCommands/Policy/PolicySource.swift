@@ -17,7 +17,7 @@ import OpenSSHFormats
 ///   leads: [ada]
 /// rules:
 ///   - name: leads may do everything
-///     allow: [enroll, tag-node, upgrade, roll-back]
+///     allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]
 ///     who: [group:leads]
 ///     nodes: ["*"]
 ///     tags: ["*"]
@@ -87,7 +87,7 @@ struct PolicySource: Sendable {
 
         rules:
           - name: owners may do everything
-            allow: [enroll, tag-node, upgrade, roll-back]
+            allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]
             who: ["group:owners"]
             nodes: ["*"]
             tags: ["*"]

@@ -15,7 +15,9 @@ struct Greeting {
             guard let host = Self.host(url) else { return false }
             return IPAddress(host)?.isLoopback == false
         }
-        guard let outside, let own, !own.name.isEmpty, let host = Self.host(outside) else { return outside ?? urls.first }
+        guard let outside, let own, !own.name.isEmpty, let host = Self.host(outside) else {
+            return outside ?? urls.first
+        }
         guard own.addresses.contains(where: { IPAddress($0) == IPAddress(host) }) else { return outside }
         let scheme = outside.prefix { $0 != ":" }
         let port = outside.split(separator: ":").last ?? ""

@@ -32,15 +32,17 @@ struct ListenPlan {
     }
 
     private static func standard(port: Int, own: [String]) -> [String] {
-        ["127.0.0.1:\(port)"] + own.compactMap { IPAddress($0) }.map { ip in
-            ip.bytes.count == 4 ? "\(ip):\(port)" : "[\(ip)]:\(port)"
-        }
+        ["127.0.0.1:\(port)"]
+            + own.compactMap { IPAddress($0) }.map { ip in
+                ip.bytes.count == 4 ? "\(ip):\(port)" : "[\(ip)]:\(port)"
+            }
     }
 
     private static func why(_ own: [String]) -> String {
         let known =
             own.isEmpty
-            ? "no tailnet was named or found (--tailnet)" : "this machine's tailnet addresses are \(own.joined(separator: ", "))"
+            ? "no tailnet was named or found (--tailnet)"
+            : "this machine's tailnet addresses are \(own.joined(separator: ", "))"
         return "it is neither loopback nor this machine's address on the tailnet; \(known). "
             + "Give --tls-certificate and --tls-key to listen anywhere"
     }

@@ -35,7 +35,8 @@ enum NodeBinding: Hashable {
             if sameAddress, caller.id.hasPrefix(wireGuardKey) || caller.id.hasPrefix(wireGuardName) { return .rekeyed }
         }
         return .other(
-            why: "node '\(node.id)' is \(bound.name.isEmpty ? bound.id : "\(bound.name) (\(bound.id))") on the tailnet, "
+            why:
+                "node '\(node.id)' is \(bound.name.isEmpty ? bound.id : "\(bound.name) (\(bound.id))") on the tailnet, "
                 + "the request comes from \(caller.label) at \(address)"
         )
     }

@@ -21,7 +21,7 @@ struct NodeRebinding: Sendable {
         let new = binding
         try await service.store.write { transaction in
             // Two sessions at once must not record one change twice.
-            guard let stored = try transaction.node(key: node.key),
+            guard let stored = try transaction.node(node.id),
                 stored.tailnet?.id != new.id || stored.tailnet?.key != new.key || stored.address != address
             else { return }
             try transaction.bind(node.id, to: new, address: address)

@@ -88,9 +88,12 @@ actor SignedNames {
         let before = try await parts.store.read { try $0.setting(Verified.setting) }.flatMap(Verified.init)
         let publication = try parts.repository.publication()
         if publication.policyTrouble(at: parts.clock()) != nil, before?.digest == digest { return document.names }
-        if let before, document.version < before.version || (document.version == before.version && before.digest != digest)
+        if let before,
+            document.version < before.version || (document.version == before.version && before.digest != digest)
         {
-            throw Failure(reason: "version \(document.version) is not newer than version \(before.version), used before")
+            throw Failure(
+                reason: "version \(document.version) is not newer than version \(before.version), used before"
+            )
         }
         try check(signature, of: bytes, StatementCheck(publication: publication, time: parts.clock()))
         if before?.digest != digest {

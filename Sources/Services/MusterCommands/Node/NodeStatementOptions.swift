@@ -1,0 +1,31 @@
+import ArgumentParser
+import MusterAPI
+import MusterClient
+import MusterModel
+
+/// Which node, and why: what every statement about a single node asks for.
+struct NodeStatementOptions: ParsableArguments {
+    /// Seconds that such a statement may be on its way: it is meant for now.
+    private static let lifetime = 600
+
+    @Argument(help: "The node's id or name.") var node: String
+
+    @Option(help: ArgumentHelp("Why, in one line; it is kept in the event log.", valueName: "text"))
+    var reason: String
+
+    func validate() throws {
+        guard StatedReason.isValid(reason) else {
+            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
+        }
+    }
+
+    /// Signs what is asked for of the node, sends it and shows what came of it.
+    func send(_ context: CommandContext, _ body: @Sendable (NodeRecord) -> StatementBody) async throws {
+        try await context.withService { service in
+            let record = try await NodeChoice.find(node, service)
+            let statement = try await context.signedStatement(body(record), lifetime: Self.lifetime)
+            let reply = try await service.authorized { try await $0.send(statement, session: $1) }
+            context.terminal.line(reply.detail.isEmpty ? "\(record.name): \(reply.state)" : reply.detail)
+        }
+    }
+}
