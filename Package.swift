@@ -340,7 +340,7 @@ let testTargets: [Target] = [
             "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "MusterClient", "musterd",
         ]
     ),
-    tests("Tailnet", uses: ["ByteCoding", "MusterSystem"]),
+    tests("Tailnet", uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),
     tests("MusterClient", uses: ["CanonicalJSON", "MusterAPI", "MusterModel"]),
     tests("TUFTrust", uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     tests(

@@ -2,20 +2,22 @@ import Glibc
 
 /// One request and everything that comes back for it over a Unix socket, within one deadline and one limit.
 public enum UnixSocketExchange {
-    /// Connects to the socket at `path`, sends `request`, and reads until the other side closes the connection.
+    /// Connects to the socket at `path`, sends `request`, and reads until `isComplete` says that the answer is whole, or the
+    /// other side closes the connection.
     ///
     /// Fails when that takes longer than `timeout`, or when more than `limit` bytes come back.
     public static func run(
         _ path: String,
         request: [UInt8],
         limit: Int,
-        timeout: Duration
+        timeout: Duration,
+        isComplete: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }
     ) async throws(SystemError) -> [UInt8] {
         let result = await DedicatedThread.run {
             Result { () throws(SystemError) in
                 let connection = try Connection(path, milliseconds: timeout.wholeMilliseconds)
                 try connection.send(request)
-                return try connection.receive(limit: limit)
+                return try connection.receive(limit: limit, isComplete)
             }
         }
         return try result.get()
@@ -81,7 +83,7 @@ private struct Connection {
         }
     }
 
-    func receive(limit: Int) throws(SystemError) -> [UInt8] {
+    func receive(limit: Int, _ isComplete: ([UInt8]) -> Bool) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -93,6 +95,7 @@ private struct Connection {
                     throw SystemError("read from", path, because: "it answered with more than \(limit) bytes")
                 }
                 bytes.append(contentsOf: piece[..<count])
+                if isComplete(bytes) { return bytes }
             } else if errno != EINTR, errno != EAGAIN {
                 throw SystemError("read from", path, errno: errno)
             }

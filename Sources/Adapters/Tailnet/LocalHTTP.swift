@@ -13,35 +13,57 @@ enum LocalHTTP {
 
     /// Takes apart everything that was received; nil where it is not one whole answer.
     static func parse(_ bytes: [UInt8]) -> Reply? {
-        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)), end.lowerBound <= 65536 else { return nil }
-        let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).split(separator: "\r\n")
-        guard let first = lines.first else { return nil }
-        let words = first.split(separator: " ", maxSplits: 2)
-        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]), (100...599).contains(status)
-        else { return nil }
+        guard let head = Head(bytes) else { return nil }
+        let rest = bytes[head.end...]
+        if head.isChunked { return unchunk(rest).map { Reply(status: head.status, body: $0) } }
+        // Without either the body would end wherever the connection broke.
+        guard let length = head.length, rest.count == length else { return nil }
+        return Reply(status: head.status, body: Array(rest))
+    }
+
+    /// Whether what was received so far is a whole answer, or more than one.
+    static func isComplete(_ bytes: [UInt8]) -> Bool {
+        guard let head = Head(bytes) else { return false }
+        if let length = head.length { return bytes.count - head.end >= length }
+        return head.isChunked && bytes.suffix(lastChunk.count) == lastChunk && unchunk(bytes[head.end...]) != nil
+    }
+
+    private static let lastChunk = Array("0\r\n\r\n".utf8)
+
+    /// Status line and header fields, as far as they matter.
+    private struct Head {
+        /// Where the body begins.
+        let end: Int
+        let status: Int
         var length: Int?
         var isChunked = false
-        for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { return nil }
-            let value = line[line.index(after: colon)...].filter { $0 != " " && $0 != "\t" }.lowercased()
-            switch line[..<colon].lowercased() {
-            case "content-length":
-                guard length == nil, let number = Int(value), number >= 0 else { return nil }
-                length = number
-            case "transfer-encoding":
-                guard value == "chunked" else { return nil }
-                isChunked = true
-            default: continue
+
+        /// Most bytes of it.
+        private static let limit = 65536
+
+        init?(_ bytes: [UInt8]) {
+            guard let mark = bytes.prefix(Self.limit).firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+            end = mark.upperBound
+            let lines = String(decoding: bytes[..<mark.lowerBound], as: UTF8.self).split(separator: "\r\n")
+            guard let words = lines.first?.split(separator: " ", maxSplits: 2), words.count >= 2,
+                words[0].hasPrefix("HTTP/1."), let status = Int(words[1]), (100...599).contains(status)
+            else { return nil }
+            self.status = status
+            for line in lines.dropFirst() {
+                guard let colon = line.firstIndex(of: ":") else { return nil }
+                let value = line[line.index(after: colon)...].filter { $0 != " " && $0 != "\t" }.lowercased()
+                switch line[..<colon].lowercased() {
+                case "content-length":
+                    guard length == nil, let number = Int(value), number >= 0 else { return nil }
+                    length = number
+                case "transfer-encoding":
+                    guard value == "chunked" else { return nil }
+                    isChunked = true
+                default: continue
+                }
             }
+            if isChunked, length != nil { return nil }
         }
-        let rest = bytes[end.upperBound...]
-        if isChunked {
-            guard length == nil, let body = unchunk(rest) else { return nil }
-            return Reply(status: status, body: body)
-        }
-        // Without either the body would end wherever the connection broke.
-        guard let length, rest.count == length else { return nil }
-        return Reply(status: status, body: Array(rest))
     }
 
     private static func unchunk(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {

@@ -78,7 +78,8 @@ public struct TailscaleLocalAPI: TailnetSource {
                 socket,
                 request: LocalHTTP.request(path, host: "local-tailscaled.sock"),
                 limit: limit,
-                timeout: timeout
+                timeout: timeout,
+                isComplete: LocalHTTP.isComplete
             )
         } catch {
             throw TailnetError("cannot ask tailscaled: \(error); is tailscaled running?")
