@@ -303,6 +303,15 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "TailnetMeshTests",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterTestSupport", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Integration/TailnetMeshTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",

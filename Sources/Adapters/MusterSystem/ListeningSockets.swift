@@ -14,8 +14,11 @@ public struct ListeningSocket: Hashable, Comparable, Sendable, CustomStringConve
     }
 
     /// The listening TCP sockets of this network namespace, sorted, each once.
-    public static func all() -> [ListeningSocket] {
-        let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { path -> [ListeningSocket] in
+    public static func all() -> [ListeningSocket] { all(process: "self") }
+
+    /// The listening TCP sockets of the network namespace that a process is in, sorted, each once.
+    public static func all(process: String) -> [ListeningSocket] {
+        let sockets = ["/proc/\(process)/net/tcp", "/proc/\(process)/net/tcp6"].flatMap { path -> [ListeningSocket] in
             guard let bytes = try? BoundedFile.read(path, limit: 4 << 20) else { return [] }
             return parse(String(decoding: bytes, as: UTF8.self))
         }

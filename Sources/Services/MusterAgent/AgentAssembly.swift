@@ -26,6 +26,7 @@ public struct AgentAssembly: Sendable {
         self.paths = paths
         self.configuration = configuration
         self.logger = logger
+        upgradeLimits.confirmSeconds = Int64(configuration.confirmSeconds)
     }
 
     /// The agent of a node that has joined; `transport` is the caller's to close.

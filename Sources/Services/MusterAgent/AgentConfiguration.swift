@@ -5,7 +5,8 @@ import MusterSystem
 /// What the owner of a node decides: an optional file, `/etc/muster-agent.json` unless told.
 ///
 /// ```
-/// {"root": "/", "report_seconds": 60, "report_listeners": false, "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}]}
+/// {"root": "/", "report_seconds": 60, "confirm_seconds": 120, "report_listeners": false,
+///  "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}]}
 /// ```
 public struct AgentConfiguration: Hashable, Sendable {
     /// Where it is unless told.
@@ -15,6 +16,8 @@ public struct AgentConfiguration: Hashable, Sendable {
     public var root = "/"
     /// Seconds between reports while nothing happens.
     public var reportSeconds = 60
+    /// Seconds within which the service must be reached after an upgrade, or the previous version is put back.
+    public var confirmSeconds = 120
     /// Whether reports say which TCP ports listen.
     public var reportsListeners = false
     /// Checks that every new version has to pass on this node, besides those of its release.
@@ -27,6 +30,7 @@ public struct AgentConfiguration: Hashable, Sendable {
         if fields.has("root") { root = try fields.string("root") }
         guard root.hasPrefix("/") else { throw fields.error("root", "is not an absolute path") }
         if fields.has("report_seconds") { reportSeconds = Int(try fields.integer("report_seconds", in: 1...86400)) }
+        if fields.has("confirm_seconds") { confirmSeconds = Int(try fields.integer("confirm_seconds", in: 5...3600)) }
         if fields.has("report_listeners") { reportsListeners = try fields.bool("report_listeners") }
         if fields.has("health") {
             for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import MusterSystem
 
 /// One of the project's own programs, as it was built beside these tests.
 public struct BuiltProgram: Sendable {
@@ -37,15 +38,18 @@ public final class RunningProgram: Sendable {
 
     /// Starts a program in a process group of its own, its output appended to the file `log`.
     ///
-    /// The environment is the test's own with `environment` added.
-    public init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
+    /// The environment is the test's own with `environment` added; without `input` there is nothing to read.
+    public init(
+        _ path: String,
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        input: OpenFile? = nil,
+        log: String
+    ) throws {
         self.log = log
-        let input = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        let nothing = try OpenFile("/dev/null")
         let output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        defer {
-            close(input)
-            close(output)
-        }
+        defer { close(output) }
         var variables: [String] = environment.map { "\($0.key)=\($0.value)" }
         var index = 0
         while let entry = environ[index] {
@@ -57,7 +61,10 @@ public final class RunningProgram: Sendable {
         var pointers = variables.map { strdup($0) } + [nil]
         defer { for pointer in words + pointers { free(pointer) } }
         var pid: pid_t = 0
-        let code = clinux_spawn(&pid, path, &words, &pointers, nil, [input, output, output], 3, 1)
+        let source = input ?? nothing
+        let code = withExtendedLifetime(source) {
+            clinux_spawn(&pid, path, &words, &pointers, nil, [source.descriptor, output, output], 3, 1)
+        }
         guard code == 0 else { throw Failure("cannot start \(path): \(String(cString: clinux_errno_text(code)))") }
         self.pid = pid
     }

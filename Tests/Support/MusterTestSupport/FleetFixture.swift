@@ -2,8 +2,8 @@ import CanonicalJSON
 import Glibc
 import MusterSystem
 
-/// A whole fleet of the real programs for one test: musterd on loopback, operators with keys of their own, nodes that each
-/// own a dpkg database.
+/// A whole fleet of the real programs for one test: musterd (on loopback unless placed elsewhere), operators with keys of
+/// their own, nodes that each own a dpkg database.
 ///
 /// Everything lives in one temporary folder; at the end the programs are ended by their process ids, last first.
 public actor FleetFixture {
@@ -11,7 +11,9 @@ public actor FleetFixture {
     public nonisolated let folder: TemporaryFolder
     /// The service's address.
     public nonisolated let address: String
-    private let service: RunningProgram
+    /// The running musterd.
+    public nonisolated let service: RunningProgram
+    private let placement: FleetPlacement
     private var agents: [(name: String, program: RunningProgram)] = []
     private var logs = 0
 
@@ -22,10 +24,11 @@ public actor FleetFixture {
     public static func run(
         operators: [String] = ["ada"],
         options: [String] = [],
+        placement: FleetPlacement = FleetPlacement(),
         policy: (@Sendable ([String]) -> String)? = nil,
         _ test: @Sendable (FleetFixture) async throws -> Void
     ) async throws {
-        let fixture = try await FleetFixture()
+        let fixture = try await FleetFixture(placement)
         do {
             try await fixture.found(operators, options, policy)
             try await test(fixture)
@@ -37,17 +40,16 @@ public actor FleetFixture {
         await fixture.end()
     }
 
-    private init() async throws {
+    private init(_ placement: FleetPlacement) async throws {
+        self.placement = placement
         folder = try TemporaryFolder()
-        let log = folder.file("musterd.log")
-        service = try RunningProgram(
+        let options = ["--state-dir", folder.file("service"), "--report-seconds", "1", "--log-level", "warning"]
+        let (program, arguments) = placement.command(
+            FleetPlacement.service,
             try BuiltProgram("musterd").path,
-            [
-                "serve", "--state-dir", folder.file("service"), "--listen", "127.0.0.1:0", "--report-seconds", "1",
-                "--log-level", "warning",
-            ],
-            log: log
+            ["serve"] + options + placement.serviceOptions
         )
+        service = try RunningProgram(program, arguments, log: folder.file("musterd.log"))
         let running = service
         var found: String?
         for _ in 0..<600 where found == nil {
@@ -59,7 +61,7 @@ public actor FleetFixture {
             await running.end()
             throw RunningProgram.Failure("musterd did not start:\n\(running.output)")
         }
-        address = found
+        address = placement.address ?? found
     }
 
     /// Ends what still runs, last first.
@@ -115,8 +117,8 @@ public actor FleetFixture {
         var environment = Command.plainEnvironment
         environment["MUSTER_CONFIG_DIR"] = desk(name)
         environment["HOME"] = folder.file("desk")
-        let program = try BuiltProgram("muster").path
-        let result = try await Command(program, arguments, environment: environment).run(
+        let command = placement.command(name, try BuiltProgram("muster").path, arguments)
+        let result = try await Command(command.0, command.1, environment: environment).run(
             timeout: .seconds(180),
             outputLimit: 1 << 22
         )
@@ -147,19 +149,21 @@ public actor FleetFixture {
         try folder.write("token", token.utf8)
         for name in names {
             try Directory.create(root(name), mode: 0o755)
-            let configuration = "{\"root\": \"\(root(name))\", \"report_seconds\": 1}"
-            try folder.write("nodes/\(name)/agent.json", configuration.utf8)
-            try await succeed(
+            let settings = "\"report_seconds\": 1\(placement.agentSettings)"
+            try folder.write("nodes/\(name)/agent.json", "{\"root\": \"\(root(name))\", \(settings)}".utf8)
+            let (program, arguments) = placement.command(
+                name,
                 try BuiltProgram("muster-agent").path,
                 ["enroll", "--service", address, "--token-file", folder.file("token"), "--name", name] + state(name)
             )
+            try await succeed(program, arguments)
             try startAgent(name)
         }
         try await waitUntilOnline(names)
     }
 
     /// Until its first report a node's architecture is unknown, and no rollout selects it.
-    private func waitUntilOnline(_ names: [String]) async throws {
+    public func waitUntilOnline(_ names: [String]) async throws {
         for _ in 0..<120 {
             let lines = try await muster(["node", "list", "--state", "online"]).split(separator: "\n")
             if names.allSatisfy({ name in lines.contains { $0.hasPrefix(name + " ") } }) { return }
@@ -174,12 +178,13 @@ public actor FleetFixture {
     /// Starts the agent of a node that is enrolled.
     public func startAgent(_ name: String) throws {
         logs += 1
-        let program = try RunningProgram(
+        let (program, arguments) = placement.command(
+            name,
             try BuiltProgram("muster-agent").path,
-            ["serve", "--config", folder.file("nodes/\(name)/agent.json")] + state(name),
-            log: folder.file("nodes/\(name)/agent-\(logs).log")
+            ["serve", "--config", folder.file("nodes/\(name)/agent.json")] + state(name)
         )
-        agents.append((name, program))
+        let log = folder.file("nodes/\(name)/agent-\(logs).log")
+        agents.append((name, try RunningProgram(program, arguments, log: log)))
     }
 
     /// Ends the agent of a node.
@@ -216,7 +221,10 @@ public actor FleetFixture {
         throw RunningProgram.Failure("rollout \(rollout) did not come to where it should:\n\(last.prettyText)")
     }
 
-    private nonisolated func state(_ name: String) -> [String] { ["--state-dir", folder.file("nodes/\(name)/state")] }
+    /// The folder of a node's key and state.
+    public nonisolated func stateFolder(_ name: String) -> String { folder.file("nodes/\(name)/state") }
+
+    private nonisolated func state(_ name: String) -> [String] { ["--state-dir", stateFolder(name)] }
 
     private func succeed(_ program: String, _ arguments: [String]) async throws {
         let result = try await Command(program, arguments).run(timeout: .seconds(120))
