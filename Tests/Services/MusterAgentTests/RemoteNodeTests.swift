@@ -39,7 +39,7 @@ import Testing
             let result: Result<Void, any Error>
             do {
                 let enroller = Enroller(paths: paths, client: client, clock: .system)
-                let enrollment = try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { _ in }
+                let enrollment = try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { _, _ in }
                 try await body(
                     Joined(
                         fleet: fleet,
