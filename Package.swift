@@ -166,7 +166,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterSigners",
             "PackageInstaller", "MusterClient", "TUFClient",
         ],
         libraries: [yams, argumentParser]

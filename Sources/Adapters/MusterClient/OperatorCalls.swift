@@ -19,18 +19,27 @@ extension MusterClient {
         try await body(Call(method: .post, path: "/v1/operator/session", body: .json(request)))
     }
 
+    // MARK: - Reading
+    //
+    // Without a session too, where the service recognises an operator by the tailnet login of the address.
+
+    /// `GET /v1/whoami`: who the service takes us for; for anybody.
+    public func whoami(session: String?) async throws(ClientError) -> WhoAmI {
+        try await body(Call(path: "/v1/whoami", session: session))
+    }
+
     /// `GET /v1/nodes`: the register.
-    public func nodes(session: String) async throws(ClientError) -> [NodeRecord] {
+    public func nodes(session: String?) async throws(ClientError) -> [NodeRecord] {
         try await list(Call(path: "/v1/nodes", session: session, seconds: 60))
     }
 
     /// `GET /v1/nodes/{id}`: one node.
-    public func node(_ id: NodeID, session: String) async throws(ClientError) -> NodeRecord {
+    public func node(_ id: NodeID, session: String?) async throws(ClientError) -> NodeRecord {
         try await body(Call(path: "/v1/nodes/\(id)", session: session))
     }
 
     /// `GET /v1/enrollments`: nodes that wait for approval.
-    public func enrollments(session: String) async throws(ClientError) -> [PendingEnrollment] {
+    public func enrollments(session: String?) async throws(ClientError) -> [PendingEnrollment] {
         try await list(Call(path: "/v1/enrollments", session: session))
     }
 
@@ -42,12 +51,12 @@ extension MusterClient {
     }
 
     /// `GET /v1/rollouts`: every rollout, without its nodes.
-    public func rollouts(session: String) async throws(ClientError) -> [RolloutRecord] {
+    public func rollouts(session: String?) async throws(ClientError) -> [RolloutRecord] {
         try await list(Call(path: "/v1/rollouts", session: session, seconds: 60))
     }
 
     /// `GET /v1/rollouts/{id}`: one rollout with its nodes, at once.
-    public func rollout(_ id: RolloutID, session: String) async throws(ClientError) -> RolloutRecord {
+    public func rollout(_ id: RolloutID, session: String?) async throws(ClientError) -> RolloutRecord {
         try await body(Call(path: "/v1/rollouts/\(id)", session: session))
     }
 
@@ -57,7 +66,7 @@ extension MusterClient {
         _ id: RolloutID,
         after revision: Int64,
         wait: Int,
-        session: String
+        session: String?
     ) async throws(ClientError) -> RolloutRecord? {
         let call = Call(
             path: "/v1/rollouts/\(id)",
@@ -157,7 +166,7 @@ extension MusterClient {
     }
 
     /// `GET /v1/events`: what happened after event `sequence`, waiting at most `wait` seconds for the first.
-    public func events(after sequence: Int64, wait: Int, session: String) async throws(ClientError) -> [EventRecord] {
+    public func events(after sequence: Int64, wait: Int, session: String?) async throws(ClientError) -> [EventRecord] {
         let call = Call(
             path: "/v1/events",
             query: [("after", "\(sequence)"), ("wait", "\(wait)")],

@@ -20,7 +20,7 @@ struct Events: ContextCommand {
         try await context.withService { service in
             var last = after
             while true {
-                let events = try await service.authorized { client, session in
+                let events = try await service.reading { client, session in
                     try await client.events(after: last, wait: 0, session: session)
                 }
                 for event in events { show(event, context) }
@@ -36,7 +36,7 @@ struct Events: ContextCommand {
     private func wait(_ service: ServiceConnection, _ last: inout Int64, _ context: CommandContext) async throws {
         let sequence = last
         do {
-            let events = try await service.authorized { client, session in
+            let events = try await service.reading { client, session in
                 try await client.events(after: sequence, wait: 55, session: session)
             }
             for event in events { show(event, context) }

@@ -53,6 +53,56 @@ struct EnrollmentCommandTests {
         }
     }
 
+    /// A node that waits, with the tags that the tailnet is said to give it.
+    private func waiting(_ tags: [String]?) -> PendingEnrollment {
+        PendingEnrollment(
+            code: "K7QD-42MX",
+            name: "web1",
+            nodeKey: TestKey("node").publicKey,
+            address: "100.64.0.9",
+            asked: FakeService.time,
+            tailnet: tags.map { TailnetRecord(id: "nWeb", name: "web1.tail1234.ts.net", tags: $0) }
+        )
+    }
+
+    @Test("the tailnet's tags are signed only when they are asked for, shown and agreed to")
+    func tailnetTags() async throws {
+        try await Workshop.fleet { workshop, ada in
+            workshop.service.with { $0.enrollments = [waiting(["tag:web", "tag:canary"])] }
+            let list = await ada.muster("enroll", "list")
+            #expect(list.output.contains("web1.tail1234.ts.net  tag:web,tag:canary"), "\(list.output)")
+            #expect(await ada.muster("node", "approve", "K7QD-42MX", "--tag", "db").status == 0)
+            let asked = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags")
+            #expect(asked.status == 2 && asked.errors.contains("--yes"), "nobody can be asked: \(asked.all)")
+            #expect(workshop.service.with { $0.statements.count } == 1)
+            let outcome = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags", "--tag", "db", "--yes")
+            #expect(outcome.status == 0, "\(outcome.all)")
+            #expect(
+                outcome.errors.contains("web1 at 100.64.0.9, on the tailnet web1.tail1234.ts.net: tags canary, db, web")
+            )
+            let signed = workshop.service.with { state in
+                state.statements.map { statement -> [String] in
+                    guard case .enroll(let body) = statement.statement.body else { return [] }
+                    return body.tags.map(\.text).sorted()
+                }
+            }
+            #expect(signed == [["db"], ["canary", "db", "web"]])
+        }
+    }
+
+    @Test(
+        "tags that the tailnet does not give, or that are none, are not signed",
+        arguments: [nil, [], ["tag:Not A Tag"]]
+    )
+    func noTailnetTags(tags: [String]?) async throws {
+        try await Workshop.fleet { workshop, ada in
+            workshop.service.with { $0.enrollments = [waiting(tags)] }
+            let outcome = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags", "--yes")
+            #expect(outcome.status == 1 && outcome.errors.contains("--tag"), "\(outcome.all)")
+            #expect(workshop.service.with { $0.statements.isEmpty })
+        }
+    }
+
     @Test("the session is kept in a file of mode 0600 and used again until the service no longer knows it")
     func session() async throws {
         try await Workshop.fleet { workshop, ada in

@@ -27,6 +27,8 @@ final class FakeService: Sendable {
         var approvals: [[UInt8]] = []
         var events: [EventRecord] = []
         var requests: [String] = []
+        /// The operator whom the tailnet recognises, for reading.
+        var recognised: String?
         /// The problem that the next `POST /v1/fleet` gets.
         var refusal: Problem?
         /// What its keys are made from.
@@ -91,12 +93,39 @@ final class FakeService: Sendable {
         case ("POST", "operator"):
             return parts.last == "challenge"
                 ? Self.json(ChallengeReply(challenge: Self.challenge)) : try session(request, state)
+        case ("GET", "whoami"): return Self.json(try whoami(request, state))
         default: break
         }
-        guard request.headers["authorization"]?.hasPrefix("Bearer session of ") == true else {
+        let isRecognised = request.method == "GET" && request.headers["authorization"] == nil && state.recognised != nil
+        guard isRecognised || request.headers["authorization"]?.hasPrefix("Bearer session of ") == true else {
             throw Problem(status: 401, code: "no-session", title: "No session", detail: "log in")
         }
         return try authorized(request, parts, &state)
+    }
+
+    private func whoami(_ request: LoopbackServer.Request, _ state: State) throws -> WhoAmI {
+        let identity = TailnetRecord(
+            id: "nLaptop",
+            name: "laptop.tail1234.ts.net",
+            addresses: ["100.64.0.7"],
+            login: "ada@example.com"
+        )
+        func answer(_ name: String, _ means: WhoAmI.Means, _ expires: UTCTime? = nil) -> WhoAmI {
+            WhoAmI(
+                address: "100.64.0.7",
+                identity: identity,
+                operatorName: name,
+                means: means,
+                sessionExpires: expires
+            )
+        }
+        guard let session = request.headers["authorization"] else {
+            return answer(state.recognised ?? "", state.recognised == nil ? .none : .tailnet)
+        }
+        guard session.hasPrefix("Bearer session of ") else {
+            throw Problem(status: 401, code: "no-session", title: "No session", detail: "log in")
+        }
+        return answer(String(session.dropFirst(18)), .session, Self.time.adding(seconds: 3000))
     }
 
     private func authorized(

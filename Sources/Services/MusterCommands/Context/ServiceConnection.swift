@@ -21,19 +21,38 @@ struct ServiceConnection: Sendable {
         self.context = context
     }
 
-    /// Does `call` with a session token: the cached one while it is good, else that of a new login.
-    func authorized<Value>(
-        _ call: (MusterClient, String) async throws -> Value
-    ) async throws -> Value {
-        let identity = try context.folder.operatorIdentity()
-        if let session = cached(identity) {
+    /// Does a `call` that only reads: with the cached session while it is good, else without any where the service
+    /// recognises the operator by the tailnet, else with the session of a new login.
+    ///
+    /// The SSH key is not touched where one of the first two is enough.
+    func reading<Value>(_ call: (MusterClient, String?) async throws -> Value) async throws -> Value {
+        if let session = cachedSession {
             do {
                 return try await call(client, session.token)
             } catch let error as ClientError where error.status == 401 {
                 try? AtomicFile.remove(context.folder.sessionFile)
             }
         }
-        return try await call(client, try await login(identity).token)
+        do {
+            return try await call(client, nil)
+        } catch let error as ClientError where error.status == 401 {
+            return try await call(client, try await login().token)
+        }
+    }
+
+    /// Does `call` with a session token: the cached one while it is good, else that of a new login.
+    func authorized<Value>(
+        _ call: (MusterClient, String) async throws -> Value
+    ) async throws -> Value {
+        _ = try context.folder.operatorIdentity()
+        if let session = cachedSession {
+            do {
+                return try await call(client, session.token)
+            } catch let error as ClientError where error.status == 401 {
+                try? AtomicFile.remove(context.folder.sessionFile)
+            }
+        }
+        return try await call(client, try await login().token)
     }
 
     /// Does `call` with a session token, or without one while the policy lets nobody log in: what renews it is then taken
@@ -50,7 +69,9 @@ struct ServiceConnection: Sendable {
 
     // MARK: - Sessions
 
-    private func login(_ identity: OperatorConfiguration) async throws -> SessionReply {
+    /// Opens a session with the operator's SSH key and keeps it in a file.
+    func login() async throws -> SessionReply {
+        let identity = try context.folder.operatorIdentity()
         let signer = try await OperatorKey.signer(identity.publicKeyFile, context)
         let challenge = try await client.operatorChallenge().challenge
         let proof = OperatorSessionRequest.proof(fleet: fleet.fleet, challenge: challenge)
@@ -67,8 +88,9 @@ struct ServiceConnection: Sendable {
     }
 
     /// The cached session, if it is of this service, fleet and key, and good for another minute.
-    private func cached(_ identity: OperatorConfiguration) -> SessionReply? {
-        guard let bytes = try? BoundedFile.readIfPresent(context.folder.sessionFile, limit: 65536),
+    var cachedSession: SessionReply? {
+        guard let identity = try? context.folder.operatorIdentity(),
+            let bytes = try? BoundedFile.readIfPresent(context.folder.sessionFile, limit: 65536),
             let fields = try? JSONFields(JSONValue.parse(bytes, limit: 65536)),
             let session = try? SessionReply(fields.fields("session")),
             let key = try? OperatorKey.publicKey(identity.publicKeyFile),

@@ -15,7 +15,7 @@ struct EnrollList: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         let pending = try await context.withService { service in
-            try await service.authorized { try await $0.enrollments(session: $1) }
+            try await service.reading { try await $0.enrollments(session: $1) }
         }
         if json {
             context.terminal.json(["items": .array(pending.map(\.json))])
@@ -25,17 +25,19 @@ struct EnrollList: ContextCommand {
             context.terminal.note("no node waits for approval")
             return
         }
-        var table = Table("CODE", "NAME", "ADDRESS", "ASKED", "NODE KEY")
+        var table = Table("CODE", "NAME", "TAILNET", "TAILNET TAGS", "ADDRESS", "ASKED", "NODE KEY")
         for node in pending {
             table.row(
                 StyledText(node.code, .bold),
                 StyledText(node.name),
+                StyledText(node.tailnet?.name ?? ""),
+                StyledText(node.tailnet?.tags.joined(separator: ",") ?? "", .faint),
                 StyledText(node.address),
                 StyledText(Moments.ago(node.asked, now: context.now())),
                 StyledText((try? SSHPublicKey(ed25519: node.nodeKey))?.fingerprint ?? "", .faint)
             )
         }
-        context.terminal.table(table)
+        context.terminal.table(table.withoutEmptyColumns)
         context.terminal.note("next: compare the code with the one on the node, then 'muster node approve CODE'")
     }
 }

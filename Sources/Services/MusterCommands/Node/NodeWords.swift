@@ -28,8 +28,18 @@ struct NodeWords: Sendable {
         return text
     }
 
+    /// When the node was last in contact, and when the tailnet heard of it where that is more recent.
     func seen(_ node: NodeRecord) -> StyledText {
-        node.lastSeen.map { StyledText(Moments.ago($0, now: now)) } ?? StyledText("never", .faint)
+        let seen = node.lastSeen.map { StyledText(Moments.ago($0, now: now)) } ?? StyledText("never", .faint)
+        guard let tailnet = node.tailnet else { return seen }
+        if node.state != "online", tailnet.isOnline == true {
+            return seen + StyledText(" (on the tailnet now)", .faint)
+        }
+        guard let heard = [tailnet.lastHandshake, tailnet.lastSeen].compactMap(\.self).max() else { return seen }
+        // A handshake comes every two minutes at most: an agent that reports is always about as recent.
+        guard heard > (node.lastSeen ?? UTCTime(milliseconds: 0)).adding(seconds: 180) else { return seen }
+        let what = heard == tailnet.lastHandshake ? "handshake" : "tailnet"
+        return seen + StyledText(" (\(what) \(Moments.ago(heard, now: now)))", .faint)
     }
 
     /// The state, and why nothing happens where nothing does.
@@ -38,6 +48,7 @@ struct NodeWords: Sendable {
             switch node.state {
             case "online": .good
             case "offline": .warning
+            case "key-expired": .loud
             default: .plain
             }
         var text = StyledText(node.state, style)

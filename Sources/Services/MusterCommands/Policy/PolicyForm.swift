@@ -4,8 +4,8 @@ import OpenSSHFormats
 
 /// What a hand-written policy is checked for beyond what a node checks: misspelt members and names.
 enum PolicyForm {
-    /// Actions that rules may name; those behind the statement types are for later versions.
-    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["run"])
+    /// Actions that rules may name: statement types, `run` of later versions, and signing names for WireGuard peers.
+    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["run", "tailnet-names"])
     /// Members of a rule that speak of logins.
     static let logins = ["users", "max_seconds", "extensions", "force_command"]
 
@@ -14,7 +14,7 @@ enum PolicyForm {
         for name in names(document.value["operators"]) {
             let path = "operators.\(name)"
             let person = document.value["operators"]?[name]
-            try members(document, person, path, ["keys"])
+            try members(document, person, path, ["keys", "tailnet"])
             for (index, key) in entries(person?["keys"]).enumerated() {
                 try members(document, key, "\(path).keys[\(index)]", ["public_key", "expires", "touch"])
             }

@@ -24,6 +24,10 @@ struct PolicySummary: Sendable {
                 )
             }
         }
+        for (name, person) in policy.operators.sorted(by: { $0.key < $1.key }) where !person.logins.isEmpty {
+            let logins = person.logins.joined(separator: ", ")
+            lines.append(StyledText("\(logins) on the tailnet reads as \(name)"))
+        }
         for (name, members) in policy.groups.sorted(by: { $0.key < $1.key }) {
             lines.append(StyledText("group \(name): \(members.map(\.text).joined(separator: ", "))"))
         }

@@ -6,7 +6,7 @@ import MusterModel
 enum RolloutChoice {
     static func find(_ text: String, _ service: ServiceConnection) async throws -> RolloutID {
         if let id = RolloutID(text) { return id }
-        let rollouts = try await service.authorized { try await $0.rollouts(session: $1) }
+        let rollouts = try await service.reading { try await $0.rollouts(session: $1) }
         let matches = rollouts.map(\.id).filter { text.count >= 4 && $0.text.hasPrefix(text.lowercased()) }
         guard let match = matches.first else {
             throw CommandFailure.refused("there is no rollout '\(text)': see 'muster rollout list'")

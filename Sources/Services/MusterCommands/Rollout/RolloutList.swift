@@ -13,7 +13,7 @@ struct RolloutList: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         let rollouts = try await context.withService { service in
-            try await service.authorized { try await $0.rollouts(session: $1) }
+            try await service.reading { try await $0.rollouts(session: $1) }
         }
         let chosen = rollouts.filter { !open || !["complete", "cancelled", "expired"].contains($0.state) }
             .sorted { $0.started > $1.started }

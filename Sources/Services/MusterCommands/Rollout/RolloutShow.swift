@@ -16,7 +16,7 @@ struct RolloutShow: ContextCommand {
     func run(_ context: CommandContext) async throws {
         let record = try await context.withService { service in
             let id = try await RolloutChoice.find(rollout, service)
-            return try await service.authorized { try await $0.rollout(id, session: $1) }
+            return try await service.reading { try await $0.rollout(id, session: $1) }
         }
         if json {
             context.terminal.json(record.json)

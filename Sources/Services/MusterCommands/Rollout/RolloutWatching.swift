@@ -38,7 +38,7 @@ struct RolloutWatching: Sendable {
 
     private func next(_ id: RolloutID, after shown: RolloutRecord?) async throws -> RolloutRecord? {
         let wait = context.terminal.kind.isScreen && !json ? Self.wait.screen : Self.wait.pipe
-        return try await service.authorized { client, session in
+        return try await service.reading { client, session in
             guard let shown else { return try await client.rollout(id, session: session) }
             return try await client.rollout(id, after: shown.revision, wait: wait, session: session)
         }

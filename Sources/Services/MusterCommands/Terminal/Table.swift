@@ -7,7 +7,18 @@ struct Table: Sendable {
         self.headings = headings
     }
 
+    private init(_ headings: [String], _ rows: [[StyledText]]) {
+        self.headings = headings
+        self.rows = rows
+    }
+
     var isEmpty: Bool { rows.isEmpty }
+
+    /// The table without the columns in which no row has anything.
+    var withoutEmptyColumns: Table {
+        let kept = headings.indices.filter { column in rows.contains { $0[column].width > 0 } }
+        return Table(kept.map { headings[$0] }, rows.map { row in kept.map { row[$0] } })
+    }
 
     mutating func row(_ cells: StyledText...) {
         rows.append(cells)

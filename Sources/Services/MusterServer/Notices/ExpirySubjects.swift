@@ -3,9 +3,11 @@ import CanonicalJSON
 import MusterIdentity
 import MusterModel
 import MusterPolicy
+import MusterStore
 import OpenSSHFormats
 import TUF
 import TUFTrust
+import Tailnet
 
 /// Everything of the fleet that expires, as far as it can be known at a moment.
 struct ExpirySubjects: Sendable {
@@ -13,8 +15,25 @@ struct ExpirySubjects: Sendable {
 
     /// The subjects; what cannot be asked just now is left out, and nobody takes it for gone.
     func all() async -> [ExpirySubject] {
-        guard let publication = service.repository.current else { return [] }
-        return Self.metadata(publication) + Self.operators(publication)
+        let offline = service.repository.current.map { Self.metadata($0) + Self.operators($0) } ?? []
+        return offline + tailnetKeys
+    }
+
+    /// Keys of nodes on the tailnet as it last said, and this machine's own, without which nobody gets in.
+    private var tailnetKeys: [ExpirySubject] {
+        var subjects = service.nodes.all.compactMap { entry -> ExpirySubject? in
+            guard let bound = entry.node.tailnet, let now = service.gate.lastSeen(bound.id),
+                let expires = now.keyExpires
+            else { return nil }
+            return ExpirySubject(kind: .tailnetKey, id: entry.node.id.text, name: entry.node.name, expires: expires)
+        }
+        if let own = service.gate.ownIdentity, let expires = own.keyExpires {
+            let name = own.name.isEmpty ? own.id : own.name
+            subjects.append(
+                ExpirySubject(kind: .tailnetKey, id: "musterd", name: "\(name) (musterd itself)", expires: expires)
+            )
+        }
+        return subjects
     }
 
     /// What owners sign offline; snapshot and timestamp are the service's own business.
