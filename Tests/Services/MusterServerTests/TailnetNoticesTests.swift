@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterClient
+import MusterStore
 import MusterSystem
 import MusterTestSupport
 import NoticeDelivery
@@ -62,12 +63,12 @@ struct TailnetNoticesTests {
     @Test("the tailnet keys of nodes and of the service itself are announced once, also when the tailnet falls silent")
     func announced() async throws {
         let source = Source(expires: WallClock.now().adding(seconds: 6 * 86400))
-        try await ServerFixture.run(options: { options in
+        try await ServerFixture.run { options in
             options.tailnetSource = source
             options.tailnetWatchSeconds = 1
             options.isThisMachine = { _ in false }
             options.notices.lookEvery = 0
-        }) { fixture in
+        } _: { fixture in
             let secret = try await fixture.token(uses: 1, by: try await fixture.login())
             let client = try MusterClient(
                 service: fixture.url,
