@@ -101,7 +101,12 @@ struct PolicySourceTests {
             let file = ada.folder.path + "/fleet-policy.yaml"
             let text = String(decoding: try BoundedFile.read(file, limit: 100_000), as: UTF8.self)
             try AtomicFile.write(
-                Array(text.replacing("allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]", with: "allow: [upgrade]").utf8),
+                Array(
+                    text.replacing(
+                        "allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]",
+                        with: "allow: [upgrade]"
+                    ).utf8
+                ),
                 to: file
             )
             let published = await ada.signs("policy", "publish", file)

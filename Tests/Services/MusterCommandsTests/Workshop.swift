@@ -43,13 +43,16 @@ struct Workshop: Sendable {
         }
     }
 
-    /// Runs `body` in a workshop with the real `musterd`.
-    static func real<Value: Sendable>(_ body: (Workshop) async throws -> Value) async throws -> Value {
+    /// Runs `body` in a workshop with the real `musterd`, which gets `options` too.
+    static func real<Value: Sendable>(
+        _ options: [String] = [],
+        _ body: (Workshop) async throws -> Value
+    ) async throws -> Value {
         let folder = "/tmp/muster-commands-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         try Directory.create(folder)
         let program = try RunningProgram(
             BuiltProgram("musterd").path,
-            ["serve", "--state-dir", folder + "/service", "--listen", "127.0.0.1:0"],
+            ["serve", "--state-dir", folder + "/service", "--listen", "127.0.0.1:0"] + options,
             log: folder + "/musterd.log"
         )
         do {

@@ -272,4 +272,30 @@ struct NoticesTests {
             #expect(try await fixture.server.service.store.read { try $0.waitingNotices() }.isEmpty)
         }
     }
+
+    @Test("a node's key that was not replaced in time is announced, and quiet days of its life are not")
+    func nodeKeys() async throws {
+        try await ServerFixture.run { options in
+            options.nodeKeyLifetime = 60 * Self.day
+            options.notices.lookEvery = 0
+        } _: { fixture in
+            let secret = try await fixture.token(uses: 1, by: try await fixture.login())
+            _ = try await fixture.node("web1", secret: secret)
+            var said: [String] = []
+            for (days, expected) in [(31, 0), (23, 1), (5, 2), (2, 3)] as [(Int64, Int)] {
+                fixture.clock.advance(seconds: days * Self.day)
+                let came = try await eventually { try await events(fixture, "expiry-announced").count >= expected }
+                #expect(came)
+                try await Task.sleep(for: .milliseconds(700))
+                said = try await events(fixture, "expiry-announced").compactMap { $0["detail"]?["text"]?.text }
+                #expect(said.count == expected)
+            }
+            #expect(
+                said == [
+                    "the key of node web1 expires in 5 days", "the key of node web1 expires in 23 hours",
+                    "the key of node web1 expired 24 hours ago",
+                ]
+            )
+        }
+    }
 }

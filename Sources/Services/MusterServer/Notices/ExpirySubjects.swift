@@ -16,7 +16,20 @@ struct ExpirySubjects: Sendable {
     /// The subjects; what cannot be asked just now is left out, and nobody takes it for gone.
     func all() async -> [ExpirySubject] {
         let offline = service.repository.current.map { Self.metadata($0) + Self.operators($0) } ?? []
-        return offline + tailnetKeys
+        return offline + nodeKeys + tailnetKeys
+    }
+
+    /// Nodes' own keys, of those that no operator exempted: the agents replace them long before.
+    private var nodeKeys: [ExpirySubject] {
+        service.nodes.all.filter { !$0.node.keyLife.isExempt }.map { entry in
+            ExpirySubject(
+                kind: .nodeKey,
+                id: entry.node.id.text,
+                name: entry.node.name,
+                expires: entry.node.keyLife.expires,
+                renewedSince: entry.node.keyLife.since
+            )
+        }
     }
 
     /// Keys of nodes on the tailnet as it last said, and this machine's own, without which nobody gets in.
