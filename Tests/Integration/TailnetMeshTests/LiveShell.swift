@@ -88,7 +88,7 @@ actor LiveShell {
     }
 
     /// Sends a line and waits until it comes back; the session is the one that `run` opened.
-    func echo(within timeout: Duration = .seconds(20)) async throws {
+    func echo(within timeout: Duration = .seconds(60)) async throws {
         lines += 1
         let bytes = Array("line \(lines)\n".utf8)
         guard write(input.descriptor, bytes, bytes.count) == bytes.count else {

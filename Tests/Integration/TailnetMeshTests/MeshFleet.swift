@@ -99,7 +99,7 @@ struct MeshFleet: Sendable {
     /// Waits until something is so.
     func wait(
         _ what: String,
-        within seconds: Int = 60,
+        within seconds: Int = 120,
         until isSo: @Sendable () async throws -> Bool
     ) async throws {
         for _ in 0..<(seconds * 5) {

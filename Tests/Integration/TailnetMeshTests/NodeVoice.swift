@@ -39,7 +39,15 @@ struct NodeVoice: Sendable {
         return (try SessionReply(try Self.fields(opened)).token, opened)
     }
 
-    /// Waits up to 50 seconds for a manifest newer than `sequence`.
+    /// Waits for a manifest newer than `sequence`, or a refusal, for as long as it takes.
+    func wait(_ token: String, after sequence: Int = 0) async throws -> ReachAttempt {
+        while true {
+            let answer = try await poll(token, after: sequence)
+            if answer.status != 204 { return answer }
+        }
+    }
+
+    /// Asks once for a manifest newer than `sequence`, which may take 50 seconds.
     func poll(_ token: String, after sequence: Int = 0) async throws -> ReachAttempt {
         try await place.request(
             "GET",

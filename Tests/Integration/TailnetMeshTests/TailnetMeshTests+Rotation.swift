@@ -16,7 +16,7 @@ extension TailnetMeshTests {
                 let voice = try NodeVoice(of: "web-1", from: "web-1", whole)
                 let token = try #require(try await voice.session().token)
                 // web-1 is polled for by hand, to see the answer; web-2 by its agent.
-                async let poll = voice.poll(token)
+                async let poll = voice.wait(token)
                 try await whole.wait("the poll hangs") { try await Self.connections(from: "web-1", whole) == 1 }
                 try await Task.sleep(for: .seconds(1))
                 #expect(
