@@ -41,7 +41,7 @@ struct OpenAPITests {
                     #expect(!text.contains("there is nothing at"), "\(tried.rawValue) \(path)")
                 }
             }
-            #expect(count == 29)
+            #expect(count == 30)
         }
     }
 }
