@@ -175,7 +175,7 @@ let modules: [Module] = [
 
     // Tools: about 20 lines each.
     module("musterd", .tools, uses: ["MusterServer"]),
-    module("muster-agent", .tools, uses: ["MusterAgent"], libraries: [argumentParser]),
+    module("muster-agent", .tools, uses: ["MusterAgent"]),
     module("muster", .tools, uses: ["MusterCommands"]),
     module(
         "tuf-client",
@@ -319,6 +319,16 @@ let testTargets: [Target] = [
             "MusterTestSupport", "muster-agent",
         ],
         path: "Tests/Integration/HostileServiceTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SSHDIntegrationTests",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "OpenSSHFormats", "MusterModel", "MusterPolicy",
+            "MusterAPI", "MusterSystem", "TUFClient", "MusterAgent", "AgentTestSupport", "MusterTestSupport",
+            "muster-agent", logging,
+        ],
+        path: "Tests/Integration/SSHDIntegrationTests",
         swiftSettings: settings
     ),
     .target(

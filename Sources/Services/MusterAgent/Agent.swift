@@ -3,7 +3,7 @@
 // Parties: the node (its key never leaves it), the fleet service (believed in nothing but delivery), release managers and
 // operators (whose signatures the node checks itself, from the one root that the fleet id pins).
 // Files: see `AgentPaths`. One upgrade at a time, its phases in `UpgradeJournal`; the agent may be killed anywhere.
-// Two tasks run side by side: one works (manifest, checks, upgrade), the other reports.
+// Three tasks run side by side: one works (manifest, checks, upgrade), one reports, one looks after sshd.
 
 import Logging
 import MusterSystem
@@ -31,6 +31,7 @@ public struct Agent: Service {
     private let reporter: any Reporting
     private let pace: ReportPace
     private let keeper: KeyKeeper?
+    private let ssh: SSHUpkeep?
     private let clock: AgentClock
     private let limits: Limits
     private let logger: Logger
@@ -44,6 +45,7 @@ public struct Agent: Service {
         reporter: any Reporting,
         pace: ReportPace,
         keeper: KeyKeeper? = nil,
+        ssh: SSHUpkeep? = nil,
         clock: AgentClock,
         limits: Limits = Limits(),
         logger: Logger
@@ -54,6 +56,7 @@ public struct Agent: Service {
         self.reporter = reporter
         self.pace = pace
         self.keeper = keeper
+        self.ssh = ssh
         self.clock = clock
         self.limits = limits
         self.logger = logger
@@ -67,6 +70,7 @@ public struct Agent: Service {
                 group.addTask { await work() }
                 group.addTask { await report() }
                 group.addTask { await keepWatchdogQuiet() }
+                group.addTask { await ssh?.run { _ = await reporter.report(within: limits.reportSeconds) } }
                 ServiceNotification.ready()
             }
         }
@@ -77,6 +81,7 @@ public struct Agent: Service {
     public func once() async throws(FleetServiceError) {
         let reason = await turn()
         await state.setHold(reason ?? "")
+        await ssh?.once()
         let failure = await reporter.report(within: limits.reportSeconds)
         await keeper?.turn()
         if let problem = reason ?? failure { throw FleetServiceError(problem) }

@@ -47,8 +47,10 @@ public struct AgentAssembly: Sendable {
         )
         let keeper = KeyKeeper(state: state, service: service, clock: clock, logger: logger)
         let releases = ReleaseNames()
+        let source = trustSource(enrollment.fleet, address, transport)
+        let ssh = await upkeep(enrollment, state, source, service, clock)
         let trust = NodeTrust(
-            source: trustSource(enrollment.fleet, address, transport),
+            source: source,
             fleet: enrollment.fleet,
             node: enrollment.node,
             architecture: try await installer.architecture(),
@@ -57,6 +59,7 @@ public struct AgentAssembly: Sendable {
             logger: logger
         ) { trust in
             await state.setTrusted(timestamp: trust.timestampVersion, policy: trust.policyVersion)
+            await ssh?.take(trust)
         }
         let pace = ReportPace(seconds: configuration.reportSeconds)
         let reporter = Reporter(
@@ -66,13 +69,14 @@ public struct AgentAssembly: Sendable {
             releases: releases,
             configuration: configuration,
             pace: pace,
-            keeper: keeper
+            keeper: keeper,
+            ssh: ssh
         )
-        let source = HTTPPackageSource(service: address, transport: transport)
+        let packages = HTTPPackageSource(service: address, transport: transport)
         let runner = UpgradeRunner(
             state: state,
             installer: installer,
-            download: PackageDownload(paths: paths, source: source, clock: clock),
+            download: PackageDownload(paths: paths, source: packages, clock: clock),
             authority: trust,
             health: HealthChecker(root: configuration.root, transport: transport, clock: clock),
             reporting: reporter,
@@ -90,10 +94,34 @@ public struct AgentAssembly: Sendable {
             reporter: reporter,
             pace: pace,
             keeper: keeper,
+            ssh: ssh,
             clock: clock,
             limits: limits,
             logger: logger
         )
+    }
+
+    /// The node's SSH side, where its owner lets the agent have one.
+    private func upkeep(
+        _ enrollment: Enrollment,
+        _ state: NodeState,
+        _ source: FleetTrustSource,
+        _ certificates: any HostCertificateSource,
+        _ clock: AgentClock
+    ) async -> SSHUpkeep? {
+        guard configuration.managesSSH else { return nil }
+        let ssh = SSHUpkeep(
+            paths: paths,
+            options: configuration.ssh,
+            enrollment: enrollment,
+            state: state,
+            source: source,
+            certificates: certificates,
+            clock: clock,
+            logger: logger
+        )
+        await state.observeTags { ssh.wake() }
+        return ssh
     }
 
     private func trustSource(

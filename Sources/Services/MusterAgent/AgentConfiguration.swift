@@ -22,6 +22,8 @@ public struct AgentConfiguration: Hashable, Sendable {
     public var reportsListeners = false
     /// Checks that every new version has to pass on this node, besides those of its release.
     public var checks: [HealthCheck] = []
+    /// How the agent looks after sshd.
+    public var ssh = SSHOptions()
 
     /// The configuration of a node whose owner decided nothing.
     public init() {}
@@ -35,7 +37,11 @@ public struct AgentConfiguration: Hashable, Sendable {
         if fields.has("health") {
             for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }
         }
+        if fields.has("ssh") { ssh = try SSHOptions(try fields.fields("ssh")) }
     }
+
+    /// Whether the agent looks after sshd: as the owner says, else where it has the whole machine.
+    public var managesSSH: Bool { ssh.isOn ?? (root == "/") }
 
     /// Reads the file; the defaults where there is none.
     public static func load(_ path: String) throws(SystemError) -> AgentConfiguration {

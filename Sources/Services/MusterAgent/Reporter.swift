@@ -13,6 +13,7 @@ public struct Reporter: Reporting {
     private let configuration: AgentConfiguration
     private let pace: ReportPace
     private let keeper: KeyKeeper?
+    private let ssh: (any SSHReporting)?
 
     /// A reporter of the node with that state.
     public init(
@@ -22,7 +23,8 @@ public struct Reporter: Reporting {
         releases: ReleaseNames,
         configuration: AgentConfiguration,
         pace: ReportPace,
-        keeper: KeyKeeper? = nil
+        keeper: KeyKeeper? = nil,
+        ssh: (any SSHReporting)? = nil
     ) {
         self.state = state
         self.installer = installer
@@ -31,18 +33,23 @@ public struct Reporter: Reporting {
         self.configuration = configuration
         self.pace = pace
         self.keeper = keeper
+        self.ssh = ssh
     }
 
     /// Sends a report; nil when the service has it.
     public func report(within seconds: Int64) async -> String? {
-        let report = await current()
+        var report = await current()
+        let sshd = await ssh?.report()
+        report.ssh = sshd?.report
+        let whole = report
         let service = service
         return await withTaskGroup(of: String?.self) { group in
             group.addTask {
                 do throws(FleetServiceError) {
-                    let reply = try await service.report(report)
+                    let reply = try await service.report(whole)
                     await pace.set(reply.nextSeconds)
                     await keeper?.take(reply)
+                    if let sshd { await ssh?.delivered(through: sshd.through) }
                     return nil
                 } catch {
                     if error.isRemoval { await keeper?.take(removal: error.message) }

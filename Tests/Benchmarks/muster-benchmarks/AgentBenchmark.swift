@@ -30,7 +30,7 @@ struct AgentBenchmark {
                 + state,
             output: folder + "/enroll.log"
         )
-        let agent = try Child([program, "serve"] + state, output: folder + "/agent.log")
+        let agent = try Child([program, "serve", "--no-ssh"] + state, output: folder + "/agent.log")
         defer { agent.stop() }
         try await Task.sleep(for: .seconds(8))
         let memory = try Self.memory(of: agent.pid)

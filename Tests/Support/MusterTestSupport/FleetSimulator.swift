@@ -51,6 +51,12 @@ public struct FleetSimulator: Sendable {
 
     /// The policy document, a target file.
     public var policyDocument: JSONValue
+    /// `ssh/trust.json`, a target file; nil for a fleet without an SSH side.
+    public var sshTrust: SSHTrust?
+    /// `ssh/revoked.krl`, a target of the revocations role; nil before anything was revoked.
+    public var revocationList: [UInt8]?
+    /// Version of the revocations metadata, and what they say of the list's version.
+    public var revocationsVersion: Int64 = 0
     /// Package files by target path.
     public var packages: [String: [UInt8]] = [:]
     /// What the release managers say of them.
@@ -96,14 +102,16 @@ public struct FleetSimulator: Sendable {
         for (path, bytes) in packages { files["targets/" + Self.hashed(path, bytes)] = bytes }
         let document = policyDocument.canonicalBytes
         files["targets/" + Self.hashed("policy/fleet.json", document)] = document
+        var roles = [
+            "targets": MetaFile(version: targetsVersion, length: targets.count),
+            "releases": MetaFile(version: releasesVersion, length: releases.count),
+            "policy": MetaFile(version: policyVersion, length: policy.count),
+        ]
+        try publishSSH(&roles)
         let snapshot = try Snapshot(
             version: snapshotVersion,
             expires: time.adding(seconds: onlineLifetime),
-            roles: [
-                "targets": MetaFile(version: targetsVersion, length: targets.count),
-                "releases": MetaFile(version: releasesVersion, length: releases.count),
-                "policy": MetaFile(version: policyVersion, length: policy.count),
-            ]
+            roles: roles
         )
         let snapshotBytes = try put(
             try sign(snapshot.json, [snapshotKey]),
@@ -115,6 +123,15 @@ public struct FleetSimulator: Sendable {
             snapshot: MetaFile(version: snapshotVersion, length: snapshotBytes.count)
         )
         try put(try sign(timestamp.json, [timestampKey]), "metadata/timestamp.json")
+    }
+
+    /// Puts the files of the SSH side among those that are served.
+    private mutating func publishSSH(_ roles: inout [String: MetaFile]) throws {
+        if let trust = sshTrust?.bytes { files["targets/" + Self.hashed(SSHTrust.targetPath, trust)] = trust }
+        guard let list = revocationList else { return }
+        files["targets/" + Self.hashed("ssh/revoked.krl", list)] = list
+        let metadata = try put(try revocations(list), "metadata/\(revocationsVersion).revocations.json")
+        roles["revocations"] = MetaFile(version: revocationsVersion, length: metadata.count)
     }
 
     /// Publishes a first root of other keys, which makes it another fleet.
@@ -204,13 +221,28 @@ public struct FleetSimulator: Sendable {
     }
 
     private func policy() throws -> SignedEnvelope {
-        let file = TargetFile(path: "policy/fleet.json", content: policyDocument.canonicalBytes)
+        var files = [TargetFile(path: "policy/fleet.json", content: policyDocument.canonicalBytes)]
+        if let sshTrust { files.append(TargetFile(path: SSHTrust.targetPath, content: sshTrust.bytes)) }
         let targets = try Targets(
             version: policyVersion,
             expires: time.adding(seconds: offlineLifetime),
-            targets: [file]
+            targets: files
         )
         return try sign(targets.json, policyKeys)
+    }
+
+    private func revocations(_ list: [UInt8]) throws -> SignedEnvelope {
+        let file = TargetFile(
+            path: "ssh/revoked.krl",
+            content: list,
+            custom: ["muster": ["krl_version": .integer(revocationsVersion)]]
+        )
+        let targets = try Targets(
+            version: revocationsVersion,
+            expires: time.adding(seconds: onlineLifetime),
+            targets: [file]
+        )
+        return try sign(targets.json, [revocationsKey])
     }
 
     /// An envelope of `signed` with one signature of each key.

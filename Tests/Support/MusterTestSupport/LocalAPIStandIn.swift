@@ -66,7 +66,8 @@ public final class LocalAPIStandIn: Sendable {
     ) async throws -> Result {
         let folder = try TemporaryFolder()
         let standIn = LocalAPIStandIn(folder.file("tailscaled.sock"))
-        let result = try await LoopbackServer.run(unixSocket: standIn.socket, answer: { await standIn.answer($0) }) { _ in
+        let result = try await LoopbackServer.run(unixSocket: standIn.socket, answer: { await standIn.answer($0) }) {
+            _ in
             try await body(standIn)
         }
         withExtendedLifetime(folder) {}
@@ -285,6 +286,7 @@ private indirect enum GoJSON {
     }
 
     private static func quoted(_ text: String) -> String {
-        "\"" + text.replacing("<", with: "\\u003c").replacing(">", with: "\\u003e").replacing("&", with: "\\u0026") + "\""
+        "\"" + text.replacing("<", with: "\\u003c").replacing(">", with: "\\u003e").replacing("&", with: "\\u0026")
+            + "\""
     }
 }

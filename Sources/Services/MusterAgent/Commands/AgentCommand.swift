@@ -13,7 +13,7 @@ public struct AgentCommand: AsyncParsableCommand {
             Exit codes: 0 done; 1 could not be done; 2 (status) not enrolled; 64 wrong command line.
             """,
         version: AgentVersion.text,
-        subcommands: [EnrollCommand.self, ServeCommand.self, StatusCommand.self]
+        subcommands: [EnrollCommand.self, ServeCommand.self, StatusCommand.self, PrincipalsCommand.self]
     )
 
     /// A command without arguments.

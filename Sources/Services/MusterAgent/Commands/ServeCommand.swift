@@ -13,6 +13,7 @@ struct ServeCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var state: StateOptions
+    @OptionGroup var ssh: SSHArguments
 
     @Option(help: "Configuration of this node; may be missing.")
     var config = AgentConfiguration.usual
@@ -40,6 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         var configuration = try AgentConfiguration.load(config)
         if let root { configuration.root = root }
+        ssh.apply(to: &configuration.ssh)
         let transport = try HTTPTransport(HTTPTransport.Options(trustRootsFile: caFile))
         var assembly = AgentAssembly(paths: paths, configuration: configuration, logger: logger)
         if once { assembly.limits.wait = 0 }

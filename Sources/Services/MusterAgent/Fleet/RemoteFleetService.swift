@@ -11,7 +11,7 @@ import MusterSystem
 ///
 /// During a rotation there are two keys: the new one is tried first, and takes the place of the old one as soon as it has
 /// opened a session.
-public actor RemoteFleetService: FleetService, KeyReplacing {
+public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource {
     private let client: MusterClient
     private let enrollment: Enrollment
     private let keys: NodeKeys
@@ -80,6 +80,14 @@ public actor RemoteFleetService: FleetService, KeyReplacing {
         _ = try await withSession { token throws(ClientError) in token }
         guard keys.current == pair.next.publicKey else {
             throw FleetServiceError("the service took the new key, but the old one is still the one in use")
+        }
+    }
+
+    /// Asks for certificates of the host's keys.
+    public func hostCertificates(for keys: [String]) async throws(FleetServiceError) -> [String] {
+        let client = client
+        return try await withSession { token throws(ClientError) in
+            try await client.hostCertificates(HostCertificateRequest(publicKeys: keys), session: token).certificates
         }
     }
 

@@ -29,6 +29,7 @@ public actor NodeState {
     /// Not kept.
     public private(set) var trusted: (timestamp: Int64, policy: Int64) = (0, 0)
     private let observer: JournalObserver
+    private var tagsObserver: @Sendable () -> Void = {}
 
     /// Reads the files of an enrolled node.
     public init(
@@ -58,7 +59,14 @@ public actor NodeState {
         body(&changed)
         guard changed != memory else { return }
         try StateFile.store(changed.json, paths.memory)
+        let isTagged = changed.tags != memory.tags
         memory = changed
+        if isTagged { tagsObserver() }
+    }
+
+    /// Has `observer` called whenever the node's tags have changed.
+    public func observeTags(_ observer: @escaping @Sendable () -> Void) {
+        tagsObserver = observer
     }
 
     /// Begins the journal of an upgrade.

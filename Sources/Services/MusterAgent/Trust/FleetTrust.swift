@@ -74,6 +74,24 @@ public struct FleetTrustSource: Sendable {
         }
     }
 
+    /// The content of a small file; nil where no role describes it.
+    ///
+    /// `known` is what the caller has of it, and saves fetching it while it is the same.
+    public func content(
+        _ path: String,
+        in trust: inout FleetTrust,
+        limit: Int,
+        known: [UInt8]?
+    ) async throws(TrustProblem) -> (file: TargetFile, bytes: [UInt8])? {
+        do throws(TUFClientError) {
+            guard let file = try await client.targetFile(path, in: &trust.metadata) else { return nil }
+            if let known, known.count == file.length, file.hashes.match(known) { return (file, known) }
+            return (file, try await bytes(file, limit: limit))
+        } catch {
+            throw TrustProblem("cannot fetch \(path): \(error)")
+        }
+    }
+
     /// All releases that are trusted, with their descriptions; those that cannot be read are left out.
     public func releases(
         in trust: inout FleetTrust
@@ -89,18 +107,25 @@ public struct FleetTrustSource: Sendable {
     }
 
     private func policy(_ file: TargetFile) async throws(TUFClientError) -> FleetPolicy {
-        guard let address = TargetPath.address(of: file, consistentSnapshot: true), file.length <= FleetPolicy.byteLimit
-        else { throw .fetch(address: file.path, reason: "the policy is longer than \(FleetPolicy.byteLimit) bytes") }
+        let bytes = try await bytes(file, limit: FleetPolicy.byteLimit)
+        do throws(JSONError) {
+            return try FleetPolicy(parsing: bytes)
+        } catch {
+            throw .fetch(address: file.path, reason: "the policy cannot be read: \(error)")
+        }
+    }
+
+    /// Fetches a file whole and compares it with what was signed.
+    private func bytes(_ file: TargetFile, limit: Int) async throws(TUFClientError) -> [UInt8] {
+        guard let address = TargetPath.address(of: file, consistentSnapshot: true), file.length <= limit else {
+            throw .fetch(address: file.path, reason: "it is longer than \(limit) bytes")
+        }
         guard let bytes = try await targets.fetch(address, limit: Int(file.length)) else {
             throw .fetch(address: address, reason: "the repository does not have it")
         }
         guard bytes.count == file.length, file.hashes.match(bytes) else {
             throw .fetch(address: address, reason: "it is not the file that was signed")
         }
-        do throws(JSONError) {
-            return try FleetPolicy(parsing: bytes)
-        } catch {
-            throw .fetch(address: address, reason: "the policy cannot be read: \(error)")
-        }
+        return bytes
     }
 }
