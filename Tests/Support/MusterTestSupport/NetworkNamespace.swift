@@ -61,14 +61,14 @@ public final class NetworkNamespace: Sendable {
         ip link set lo up || exit 1
         echo ready
         read -r end
-        namespace=$(readlink /proc/$$/ns/net)
+        own=$(readlink /proc/$$/ns/net)
+        own=${own#net:[} own=${own%]}
         for signal in TERM KILL; do
             found=
-            for folder in /proc/[0-9]*; do
-                process=${folder#/proc/}
-                if [ "$process" != $$ ] && [ "$(readlink "$folder/ns/net" 2>/dev/null)" = "$namespace" ]; then
-                    kill -s $signal "$process" 2>/dev/null && found=1
-                fi
+            for link in $(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "net:?$own?" 2>/dev/null); do
+                process=${link#/proc/}
+                process=${process%%/*}
+                if [ "$process" != $$ ] && kill -s $signal "$process" 2>/dev/null; then found=1; fi
             done
             [ -n "$found" ] || break
             [ $signal = KILL ] || sleep 0.5
