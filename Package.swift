@@ -313,6 +313,14 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "OpenSSHAgreementTests",
+        dependencies: [
+            "ByteCoding", "SignatureVerification", "OpenSSHFormats", "MusterSystem", "MusterTestSupport", crypto,
+        ],
+        path: "Tests/Integration/OpenSSHAgreementTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",
@@ -410,6 +418,7 @@ let testTargets: [Target] = [
             "SignatureVerification",
         ]
     ),
+    tests("MusterModel", uses: ["ByteCoding", "CanonicalJSON", "OpenSSHFormats"]),
     tests("MusterPolicy", uses: ["ByteCoding", "CanonicalJSON", "MusterModel", "OpenSSHFormats"]),
     tests(
         "MusterTrust",

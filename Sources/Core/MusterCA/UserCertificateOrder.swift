@@ -97,6 +97,7 @@ public struct UserCertificateOrder: Sendable {
         }
         let name = statement.statement.requester
         let keyID = CertificateKeyID.user(name, fromNode: origin.name, statement.statement.id)
+        let criticalOptions = try criticalOptions()
         let content: SSHCertificateContent
         do throws(SSHFormatError) {
             content = try SSHCertificateContent(
@@ -108,7 +109,7 @@ public struct UserCertificateOrder: Sendable {
                 principals: [body.user.text],
                 validAfter: UInt64(after),
                 validBefore: UInt64(end.seconds),
-                criticalOptions: try criticalOptions(),
+                criticalOptions: criticalOptions,
                 extensions: extensions,
                 authority: stamp.authority
             )
@@ -129,17 +130,17 @@ public struct UserCertificateOrder: Sendable {
         }
     }
 
-    private func criticalOptions() throws(SSHFormatError) -> [SSHCertificateOption] {
+    private func criticalOptions() throws(CertificateRefusal) -> [SSHCertificateOption] {
         var blocks: [String] = []
         for text in origin.addresses {
             guard let block = AddressBlock(text) else {
-                throw SSHFormatError("source-address", "'\(text.prefix(80))' is no address")
+                throw CertificateRefusal(.noAddress, "'\(text.prefix(80))' is no address to bind the certificate to")
             }
             let network = block.network.description
             if !blocks.contains(network) { blocks.append(network) }
         }
         guard !blocks.isEmpty else {
-            throw SSHFormatError("source-address", "nobody could say from which addresses the certificate is used")
+            throw CertificateRefusal(.noAddress, "nobody could say from which addresses the certificate is used")
         }
         let addresses = SSHCertificateOption.value(SSHCertificateOption.sourceAddress, blocks.joined(separator: ","))
         guard let command = grant.forceCommand else { return [addresses] }

@@ -10,6 +10,9 @@ extension FleetSimulator {
     public static func operatorKey(_ name: String) -> TestKey { TestKey("operator-" + name) }
 
     /// `ada` may do everything; `ben` too, with one approval; `eve` is in no policy.
+    ///
+    /// Logins: `ada` as anybody for half a day; `ben` as `deploy` on `tag:web` for an hour, with one approval; `cat` as
+    /// `backup`, who runs one command only.
     public static func defaultPolicy(time: UTCTime) throws -> JSONValue {
         func entry(_ name: String) throws -> JSONValue {
             [
@@ -37,6 +40,19 @@ extension FleetSimulator {
                 [
                     "name": "web-with-approval", "allow": ["upgrade", "roll-back"], "who": ["ben"],
                     "nodes": ["tag:web"], "approvals": ["count": 1, "from": ["group:leads"]],
+                ],
+                [
+                    "name": "owner-logs-in", "allow": ["ssh-certificate", "revoke"], "who": ["ada"], "nodes": ["*"],
+                    "users": ["*"], "max_seconds": 43200, "extensions": ["permit-pty", "permit-port-forwarding"],
+                ],
+                [
+                    "name": "ben-logs-in-with-approval", "allow": ["ssh-certificate"], "who": ["ben"],
+                    "nodes": ["tag:web"], "users": ["deploy"], "max_seconds": 3600,
+                    "approvals": ["count": 1, "from": ["group:leads"]],
+                ],
+                [
+                    "name": "cat-backs-up", "allow": ["ssh-certificate"], "who": ["cat"], "nodes": ["*"],
+                    "users": ["backup"], "extensions": [], "force_command": "/usr/bin/backup",
                 ],
             ],
         ]
@@ -70,6 +86,26 @@ extension FleetSimulator {
             )
         }
         return signed
+    }
+
+    /// What an `ssh-certificate` for the key of that name asks for.
+    public func login(
+        _ user: String = "deploy",
+        key: String = "ephemeral",
+        nodes: [NodeSelector] = [.every],
+        seconds: Int64 = 3600,
+        command: String? = nil
+    ) throws -> StatementBody {
+        guard let account = AccountName(user) else { throw Failure.impossible }
+        return .sshCertificate(
+            SSHCertificateBody(
+                publicKey: try TestKey(key).ssh,
+                user: account,
+                nodes: nodes,
+                seconds: seconds,
+                command: command
+            )
+        )
     }
 
     /// What an `upgrade` to the release at `path` asks for.
