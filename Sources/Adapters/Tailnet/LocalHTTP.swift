@@ -72,7 +72,8 @@ enum LocalHTTP {
         while true {
             guard let end = rest.firstRange(of: [0x0D, 0x0A]) else { return nil }
             let digits = rest[..<end.lowerBound].prefix { $0 != UInt8(ascii: ";") }
-            guard digits.count <= 8, let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0 else {
+            guard digits.count <= 8, let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0
+            else {
                 return nil
             }
             rest = rest[end.upperBound...]

@@ -81,7 +81,9 @@ public final class StaticTailnet: TailnetSource {
         }
         let tags = try texts("tags")
         let id = try fields.string("id", limit: 128)
-        guard !id.isEmpty, !id.hasPrefix("address:") else { throw fields.error("id", "is empty, or begins with address:") }
+        guard !id.isEmpty, !id.hasPrefix("address:") else {
+            throw fields.error("id", "is empty, or begins with address:")
+        }
         return TailnetIdentity(
             id: id,
             key: try text("key", limit: 256) ?? "",

@@ -58,7 +58,8 @@ enum TailscaleDocuments {
         var peers: [(identity: TailnetIdentity, user: String)] = []
         var hasNames = true
         try json.members(["BackendState", "Self", "Peer", "User", "CurrentTailnet"]) {
-            key, json throws(ForeignJSONError) in
+            key,
+            json throws(ForeignJSONError) in
             switch key {
             case "BackendState": status.state = try json.string(limit: 64)
             case "Self": own = try peer(&json)
@@ -127,12 +128,15 @@ enum TailscaleDocuments {
 
     private static func loginName(_ json: inout ForeignJSON) throws(ForeignJSONError) -> String {
         var login = ""
-        try json.members(["LoginName"]) { _, json throws(ForeignJSONError) in login = try json.string(limit: textLimit) }
+        try json.members(["LoginName"]) { _, json throws(ForeignJSONError) in login = try json.string(limit: textLimit)
+        }
         return login
     }
 
     private static func addresses(_ json: inout ForeignJSON) throws(ForeignJSONError) -> [String] {
-        try json.strings(limit: limit, each: 64).compactMap { IPPrefix($0) }.filter(\.isSingle).map(\.address.description)
+        try json.strings(limit: limit, each: 64).compactMap { IPPrefix($0) }.filter(\.isSingle).map(
+            \.address.description
+        )
     }
 
     private static func name(_ text: String) -> String {

@@ -44,7 +44,8 @@ struct WireGuardPeers {
         var handshakes: [String: UTCTime] = [:]
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: "\t")
-            guard fields.count == 2, let key = key(String(fields[0])), let seconds = Int64(fields[1]), seconds >= 0 else {
+            guard fields.count == 2, let key = key(String(fields[0])), let seconds = Int64(fields[1]), seconds >= 0
+            else {
                 throw TailnetError("'wg show' printed a line that is no key with a time")
             }
             if seconds > 0 { handshakes[key] = UTCTime(seconds: seconds) }

@@ -63,9 +63,10 @@ public struct PolicyOperator: Hashable, Sendable {
 
     init(_ fields: JSONFields) throws(JSONError) {
         keys = try fields.objects("keys", limit: Self.keyLimit).map { key throws(JSONError) in try PolicyKey(key) }
-        logins = try fields.optional("tailnet") { fields, key throws(JSONError) in
-            try fields.strings(key, limit: Self.keyLimit, each: 512)
-        } ?? []
+        logins =
+            try fields.optional("tailnet") { fields, key throws(JSONError) in
+                try fields.strings(key, limit: Self.keyLimit, each: 512)
+            } ?? []
         unknown = fields.members(except: ["keys", "tailnet"])
     }
 

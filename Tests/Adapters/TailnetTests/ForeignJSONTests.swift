@@ -83,7 +83,10 @@ extension TailnetIdentityTests {
             #expect(ForeignTime.parse("2026-04-10T17:23:30.195663495Z")?.description == "2026-04-10T17:23:30Z")
             #expect(ForeignTime.parse("2026-04-10T19:23:30+02:00")?.description == "2026-04-10T17:23:30Z")
             #expect(ForeignTime.parse("2026-04-10T09:53:30.5-07:30")?.description == "2026-04-10T17:23:30Z")
-            for text in ["0001-01-01T00:00:00Z", "", "now", "2026-13-01T00:00:00Z", "2026-04-10T17:23:30", "2026-04-10T17:23:30.Z"] {
+            for text in [
+                "0001-01-01T00:00:00Z", "", "now", "2026-13-01T00:00:00Z", "2026-04-10T17:23:30",
+                "2026-04-10T17:23:30.Z",
+            ] {
                 #expect(ForeignTime.parse(text) == nil, "\(text)")
             }
         }

@@ -45,7 +45,9 @@ extension TailnetIdentityTests {
         @Test("The login tagged-devices is nobody's, even where the tags are missing")
         func taggedDevices() throws {
             var json = ForeignJSON(
-                Array(#"{"Node":{"StableID":"n1","Key":"nodekey:1"},"UserProfile":{"LoginName":"tagged-devices"}}"#.utf8)
+                Array(
+                    #"{"Node":{"StableID":"n1","Key":"nodekey:1"},"UserProfile":{"LoginName":"tagged-devices"}}"#.utf8
+                )
             )
             #expect(try TailscaleDocuments.whois(&json).login == nil)
         }
@@ -231,7 +233,9 @@ extension TailnetIdentityTests {
             #expect(parse("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi") == "200 hi")
             #expect(parse("HTTP/1.1 404 Not Found\r\ncontent-length:0\r\n\r\n") == "404 ")
             #expect(
-                parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhi\r\nA\r\n0123456789\r\n0\r\n\r\n")
+                parse(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhi\r\nA\r\n0123456789\r\n0\r\n\r\n"
+                )
                     == "200 hi0123456789"
             )
             for text in [
@@ -242,7 +246,8 @@ extension TailnetIdentityTests {
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nhi\r\n0\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "SSH-2.0-OpenSSH\r\n\r\n",
-                "HTTP/1.1 99 X\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 99 X\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
             ] {
                 #expect(parse(text) == nil, "\(text)")
             }

@@ -122,7 +122,8 @@ extension TailnetIdentityTests {
 
         @Test("A names file with a key or a name twice, a foreign type or no version is refused")
         func namesFile() throws {
-            func parse(_ peers: String, type: String = "tailnet-names", version: String = "3") throws -> WireGuardNames {
+            func parse(_ peers: String, type: String = "tailnet-names", version: String = "3") throws -> WireGuardNames
+            {
                 let text = "{\"_type\": \"\(type)\", \"version\": \(version), \"peers\": [\(peers)]}"
                 return try WireGuardNames(parsing: Array(text.utf8))
             }
@@ -131,7 +132,8 @@ extension TailnetIdentityTests {
             #expect(good.names == [Self.key(1): "web-1", Self.key(2): "web-2"])
             #expect(good.version == 3)
             for bad in [
-                peer("a", Self.key(1)) + "," + peer("a", Self.key(2)), peer("a", Self.key(1)) + "," + peer("b", Self.key(1)),
+                peer("a", Self.key(1)) + "," + peer("a", Self.key(2)),
+                peer("a", Self.key(1)) + "," + peer("b", Self.key(1)),
                 peer("", Self.key(1)), peer("a/b", Self.key(1)), peer("a", "AAAA"), peer("a b", Self.key(1)),
             ] {
                 #expect(throws: JSONError.self, "\(bad)") { try parse(bad) }

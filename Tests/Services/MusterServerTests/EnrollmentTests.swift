@@ -7,7 +7,7 @@ import SignatureVerification
 import Testing
 
 @Suite("Enrollment at the service")
-struct EnrollmentAtServiceTests {
+struct EnrollmentTests {
     @Test("Of n + 1 nodes that join at once with a token of n uses exactly n get in")
     func tokenRace() async throws {
         try await ServerFixture.run { fixture in

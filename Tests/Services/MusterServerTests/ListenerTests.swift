@@ -151,7 +151,8 @@ struct ListenerTests {
         let status = try await RunningProgram.run(
             try BuiltProgram("musterd").path,
             [
-                "serve", "--state-dir", folder.file("service"), "--listen", "0.0.0.0:0", "--tailnet", "static:\(tailnet)",
+                "serve", "--state-dir", folder.file("service"), "--listen", "0.0.0.0:0", "--tailnet",
+                "static:\(tailnet)",
             ],
             log: folder.file("log")
         )

@@ -11,6 +11,8 @@ public actor FleetFixture {
     public nonisolated let folder: TemporaryFolder
     /// The service's address.
     public nonisolated let address: String
+    /// The fleet's id.
+    public private(set) var fleet = ""
     /// The running musterd.
     public nonisolated let service: RunningProgram
     private let placement: FleetPlacement
@@ -97,7 +99,7 @@ public actor FleetFixture {
         arguments += ["--setup-token-file", folder.file("service/setup-token")] + passphrase + options
         if let policy { arguments += ["--policy", try folder.write("policy.yaml", policy(lines).utf8)] }
         let said = try await muster(arguments, as: operators[0])
-        let fleet = said.split(separator: "\n").first { $0.hasPrefix("fleet ") }.map { String($0.dropFirst(6)) } ?? ""
+        fleet = said.split(separator: "\n").first { $0.hasPrefix("fleet ") }.map { String($0.dropFirst(6)) } ?? ""
         for name in operators.dropFirst() {
             let key = folder.file("desk/\(name).pub")
             let join = ["fleet", "join", "--service", address, "--fleet", fleet]

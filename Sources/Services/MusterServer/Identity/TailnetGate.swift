@@ -100,7 +100,10 @@ final class TailnetGate: Sendable {
     func remember(_ identity: TailnetIdentity) {
         guard !identity.isAddressOnly else { return }
         seen.withLock { seen in
-            if seen[identity.id] == nil { seen[identity.id] = identity }
+            var identity = identity
+            // Only the list of everybody says this.
+            if identity.lastHandshake == nil { identity.lastHandshake = seen[identity.id]?.lastHandshake }
+            seen[identity.id] = identity
         }
     }
 
