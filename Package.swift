@@ -321,6 +321,14 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "KeyLifecycleTests",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "MusterStore", "MusterTestSupport", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Integration/KeyLifecycleTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",
@@ -350,7 +358,7 @@ let testTargets: [Target] = [
     ),
     .executableTarget(
         name: "muster-agent-crashing",
-        dependencies: ["AgentTestSupport", "MusterAgent", "MusterClient"],
+        dependencies: ["AgentTestSupport", "MusterAgent", "MusterClient", "MusterSystem", logging],
         path: "Tests/Support/muster-agent-crashing",
         swiftSettings: settings
     ),
@@ -381,6 +389,7 @@ let testTargets: [Target] = [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
             "MusterPolicy", "MusterTrust", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "MusterStore",
             "MusterIdentity", "MusterClient", "NoticeDelivery", "Tailnet", "musterd", "muster-agent", "muster",
+            "muster-agent-crashing",
         ],
         libraries: [logging, lifecycle]
     ),

@@ -14,7 +14,7 @@ public actor FleetFixture {
     /// The fleet's id.
     public private(set) var fleet = ""
     /// The running musterd.
-    public nonisolated let service: RunningProgram
+    public private(set) var service: RunningProgram
     private let placement: FleetPlacement
     private var agents: [(name: String, program: RunningProgram)] = []
     private var logs = 0
@@ -45,25 +45,41 @@ public actor FleetFixture {
     private init(_ placement: FleetPlacement) async throws {
         self.placement = placement
         folder = try TemporaryFolder()
+        let (running, found) = try await Self.startService(folder, placement, placement.serviceOptions, "musterd.log")
+        service = running
+        address = placement.address ?? found
+    }
+
+    private static func startService(
+        _ folder: TemporaryFolder,
+        _ placement: FleetPlacement,
+        _ more: [String],
+        _ log: String
+    ) async throws -> (RunningProgram, String) {
         let options = ["--state-dir", folder.file("service"), "--report-seconds", "1", "--log-level", "warning"]
         let (program, arguments) = placement.command(
             FleetPlacement.service,
             try BuiltProgram("musterd").path,
-            ["serve"] + options + placement.serviceOptions
+            ["serve"] + options + more
         )
-        service = try RunningProgram(program, arguments, log: folder.file("musterd.log"))
-        let running = service
-        var found: String?
-        for _ in 0..<600 where found == nil {
+        let running = try RunningProgram(program, arguments, log: folder.file(log))
+        for _ in 0..<600 {
             try await Task.sleep(for: .milliseconds(50))
             let line = running.output.split(separator: "\n").first { $0.contains("listening on ") }
-            found = line?.split(separator: " ").last.map { String($0) }
+            if let found = line?.split(separator: " ").last { return (running, String(found)) }
         }
-        guard let found else {
-            await running.end()
-            throw RunningProgram.Failure("musterd did not start:\n\(running.output)")
-        }
-        address = placement.address ?? found
+        await running.end()
+        throw RunningProgram.Failure("musterd did not start:\n\(running.output)")
+    }
+
+    /// Ends the service, lets `body` do something to the files in the folder `service`, and starts it at the same address.
+    public func restartService(_ body: @Sendable () async throws -> Void = {}) async throws {
+        await service.end()
+        try await body()
+        logs += 1
+        let listen = String(address.split(separator: "/").last ?? "")
+        let options = placement.serviceOptions.map { $0 == "127.0.0.1:0" ? listen : $0 }
+        (service, _) = try await Self.startService(folder, placement, options, "musterd-\(logs).log")
     }
 
     /// Ends what still runs, last first.
@@ -187,6 +203,13 @@ public actor FleetFixture {
         )
         let log = folder.file("nodes/\(name)/agent-\(logs).log")
         agents.append((name, try RunningProgram(program, arguments, log: log)))
+    }
+
+    /// Runs `muster-agent` on a node and returns what it printed.
+    public func agent(_ name: String, _ arguments: [String]) async throws -> String {
+        let built = try BuiltProgram("muster-agent").path
+        let (program, arguments) = placement.command(name, built, arguments + state(name))
+        return try await Command(program, arguments).run(timeout: .seconds(60)).outputText
     }
 
     /// Ends the agent of a node.

@@ -1,18 +1,24 @@
 import AgentTestSupport
 import Glibc
+import Logging
 import MusterAgent
 import MusterClient
+import MusterSystem
 
-/// An agent with bad luck, for the crash matrix and full disks; the shipped agent has no such thing.
+/// An agent with bad luck, for crash tests and full disks; the shipped agent has no such thing.
 ///
 /// `muster-agent-crashing FOLDER [PHASE]` does what there is to do for the node in FOLDER, and ends itself by SIGKILL as
 /// soon as PHASE is on the disk. With `filling-disk` for PHASE it lives, and the file system of its downloads is filled
 /// while a package is on its way: only for a file system of its own.
+///
+/// `muster-agent-crashing rotate STATE ROOT STEP` is `muster-agent serve --once` for a node that joined a real service, and ends
+/// itself by SIGKILL as soon as STEP of a rotation of its key is done.
 @main
 struct CrashingAgent {
     static func main() async throws {
         let words = CommandLine.arguments.dropFirst()
         guard let folder = words.first else { exit(64) }
+        if folder == "rotate" { return try await rotate(Array(words.dropFirst())) }
         let phase = words.dropFirst().first
         let downloads = TestAgent.paths(folder).downloads
         let source = FillingRepository(TestAgent.repository(folder), disk: downloads)
@@ -27,5 +33,23 @@ struct CrashingAgent {
             print(reason)
             exit(1)
         }
+    }
+
+    private static func rotate(_ words: [String]) async throws {
+        guard words.count == 3 else { exit(64) }
+        let step = words[2]
+        let paths = AgentPaths(words[0])
+        guard let enrollment = try Enrollment.load(paths) else { exit(64) }
+        var configuration = AgentConfiguration()
+        configuration.root = words[1]
+        let logger = Logger(label: "crashing") { StreamLogHandler.standardError(label: $0) }
+        var assembly = AgentAssembly(paths: paths, configuration: configuration, logger: logger)
+        assembly.limits.wait = 0
+        assembly.keyObserver = { reached in
+            if reached.rawValue == step { kill(getpid(), SIGKILL) }
+        }
+        let transport = try HTTPTransport()
+        try await assembly.agent(enrollment, transport: transport).once()
+        await transport.close()
     }
 }
