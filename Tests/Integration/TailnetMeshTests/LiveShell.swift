@@ -47,7 +47,8 @@ actor LiveShell {
             ["-D", "-e", "-f", folder.file("sshd_config")],
             log: folder.file("sshd.log")
         )
-        for _ in 0..<1000 where !server.namespace.listeningSockets.contains(where: { $0.port == 22 }) {
+        for _ in 0..<1000 {
+            if server.namespace.listeningSockets.contains(where: { $0.port == 22 }) { break }
             try await Task.sleep(for: .milliseconds(10))
         }
         var ends: [Int32] = [-1, -1]

@@ -55,8 +55,13 @@ struct TailnetMeshTests {
         #expect(try await node.request(at: service, port: 9) == .refused)
         let text = "seen by \(service)"
         try await node.succeed("/bin/bash", ["-c", "echo \"$1\" > /dev/udp/$0/9", service, text])
-        for _ in 0..<100 where try await !capture.holds(text) { try await Task.sleep(for: .milliseconds(100)) }
-        #expect(try await capture.holds(text))
+        var isSeen = false
+        for _ in 0..<100 {
+            isSeen = try await capture.holds(text)
+            if isSeen { break }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(isSeen)
         #expect(try await capture.packets("\(notWireGuard) and (\(ofTheTest))").count >= 3)
     }
 
