@@ -405,7 +405,7 @@ let testTargets: [Target] = [
         "MusterAgent",
         uses: [
             "AgentTestSupport", "muster-agent-crashing", "ByteCoding", "CanonicalJSON", "SignatureVerification",
-            "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys", "MusterClient", "PackageInstaller", "TUFClient",
+            "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys", "MusterClient", "OpenSSHFormats", "PackageInstaller", "TUFClient",
         ],
         libraries: [logging]
     ),

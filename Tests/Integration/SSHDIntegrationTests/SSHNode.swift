@@ -40,6 +40,7 @@ final class SSHNode: Sendable {
         sshd = try await SSHDFixture(in: folder.file("sshd"), lines: lines)
         var fleet = try FleetSimulator(time: WallClock.now())
         try fleet.trustSSH()
+        try fleet.allowNoLogins()
         try fleet.allow([
             "name": "logins", "allow": ["ssh-certificate"], "who": ["ada"], "nodes": ["tag:web"],
             "users": [.string(SSHDFixture.user)], "max_seconds": 3600,

@@ -300,7 +300,7 @@ struct StolenCertificateAuthorityTests {
         }
     }
 
-    @Test("the host CA's key does not log in, and the thief's certificates are all told in the log of the machine")
+    @Test("a certificate by the host CA's key does not log in, though it carries an honest statement")
     func hostAuthority() async throws {
         try await withSSHNode { node in
             let statement = try node.statement(try node.body())

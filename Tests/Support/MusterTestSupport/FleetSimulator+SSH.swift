@@ -34,6 +34,22 @@ extension FleetSimulator {
         )
     }
 
+    /// Takes away every rule that lets somebody log in.
+    public mutating func allowNoLogins() throws {
+        guard case .object(var policy) = policyDocument, case .array(let rules)? = policy["rules"] else {
+            throw Failure.impossible
+        }
+        policy["rules"] = .array(
+            rules.filter { rule in
+                guard case .object(let members) = rule, case .array(let actions)? = members["allow"] else {
+                    return true
+                }
+                return !actions.contains("ssh-certificate")
+            }
+        )
+        policyDocument = .object(policy)
+    }
+
     /// Adds a rule to the policy.
     public mutating func allow(_ rule: JSONValue) throws {
         guard case .object(var policy) = policyDocument, case .array(let rules)? = policy["rules"] else {

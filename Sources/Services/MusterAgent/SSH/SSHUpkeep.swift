@@ -8,6 +8,7 @@
 
 import ByteCoding
 import CanonicalJSON
+import Glibc
 import Logging
 import MusterAPI
 import MusterModel
@@ -41,10 +42,13 @@ public actor SSHUpkeep: SSHReporting {
     var authorities: SSHTrust?
     var certificateBackoff: Backoff
     var nextCertificate: Int64?
+    private var shortfall: String?
     private var facts = SSHReport()
     private var isOn = false
     private var proved: Int64?
     private var proofOf: [[UInt8]] = []
+    private var setupBackoff: Backoff
+    private var setupFailure: (problem: String, retry: Int64)?
 
     /// The SSH side of an enrolled node.
     public init(
@@ -70,6 +74,7 @@ public actor SSHUpkeep: SSHReporting {
         self.logger = logger
         setup = SSHDSetup(options: options, paths: ssh, logger: logger)
         revocations = RevocationFile(path: ssh.revocations, copy: ssh.revocationsCopy, program: program)
+        setupBackoff = Backoff(Backoff.Policy(first: 30000, longest: 600_000), seed: clock.random())
         certificateBackoff = Backoff(Backoff.Policy(first: 5000, longest: 600_000), seed: clock.random())
         let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.wakes = wakes
@@ -172,6 +177,7 @@ public actor SSHUpkeep: SSHReporting {
     private func leave(_ problems: inout [String]) async {
         do throws(SSHDSetup.Problem) {
             if program.exists { try await setup.withdraw() }
+            for path in [paths.login, paths.userAuthorities] { unlink(path) }
             isOn = false
             facts = SSHReport()
         } catch {
@@ -185,11 +191,15 @@ public actor SSHUpkeep: SSHReporting {
         await prepareFiles(authorities, &problems)
         var report = facts
         do throws(SystemError) {
-            let isDue = isProofOld || proofOf != watched() || !facts.problem.isEmpty
-            if isDue { report = try await prove(authorities, &problems) }
-            if try await renewHostCertificates(authorities, &problems) || proofOf != watched() {
-                report = try await prove(authorities, &problems)
+            var isProved = false
+            if isProofDue {
+                report = try await prove(authorities)
+                isProved = true
             }
+            if try await renewHostCertificates(authorities, &problems) || !isProved && proofOf != watched() {
+                report = try await prove(authorities)
+            }
+            problems += [setupFailure?.problem, shortfall].compactMap { $0 }
         } catch {
             problems.append("\(error)")
         }
@@ -197,7 +207,7 @@ public actor SSHUpkeep: SSHReporting {
     }
 
     /// Applies the configuration and asks sshd what it makes of it.
-    private func prove(_ authorities: SSHTrust, _ problems: inout [String]) async throws(SystemError) -> SSHReport {
+    private func prove(_ authorities: SSHTrust) async throws(SystemError) -> SSHReport {
         let before = try await program.effective()
         let keys = await HostKey.all(before, paths, program)
         let shown = keys.filter { showable($0, authorities) != nil }
@@ -209,25 +219,32 @@ public actor SSHUpkeep: SSHReporting {
             login: paths.login,
             hostCertificates: shown.map(\.certificatePath)
         )
-        var effective = before
+        let effective: SSHDEffective
         do throws(SSHDSetup.Problem) {
             effective = try await setup.apply(part, shown: shown.compactMap { $0.certificate?.blob })
-            let shortfall = effective.shortfall(
-                part,
-                dropIn: options.dropInPath,
-                configuration: options.configuration
-            )
-            if let shortfall { problems.append(shortfall) }
+            shortfall = effective.shortfall(part, dropIn: options.dropInPath, configuration: options.configuration)
+            setupFailure = nil
+            setupBackoff.reset()
         } catch {
-            problems.append(error.message)
             effective = try await program.effective()
+            shortfall = nil
+            let wait = setupBackoff.next() ?? .seconds(600)
+            setupFailure = (error.message, clock.monotonic() + wait.components.seconds * 1000)
         }
         proved = clock.monotonic()
         proofOf = watched()
-        return SSHProof(effective: effective, paths: paths).report(keys, version: await program.version())
+        var report = SSHProof(effective: effective, paths: paths).report(keys, version: await program.version())
+        // What no running sshd was made to read proves nothing.
+        if SSHDSetupRecord.load(paths.setup).loaded.isEmpty { report.userAuthorities = [] }
+        return report
     }
 
-    private var isProofOld: Bool { proved.map { clock.monotonic() - $0 >= Self.proofLife } ?? true }
+    /// Whether sshd has to be asked: something changed, a failure may be over, or it is long ago.
+    private var isProofDue: Bool {
+        if let setupFailure, clock.monotonic() >= setupFailure.retry { return true }
+        guard let proved, clock.monotonic() - proved < Self.proofLife else { return true }
+        return proofOf != watched()
+    }
 
     /// Everything whose change makes a new proof necessary, as it is on the disk.
     private func watched() -> [[UInt8]] {

@@ -1,0 +1,81 @@
+import ByteCoding
+import Testing
+
+@testable import MusterAgent
+
+/// What sshd's log says of logins, and what others might want it to say.
+@Suite("sshd's log lines")
+struct SSHLogLineTests {
+    private let fingerprint = "SHA256:KDTwWkMtK1ScMfIIYtJAIS+l8fUtR0PbYdNicBn4KoY"
+
+    private func line(_ keyID: String, serial: String = "77") -> String {
+        "Accepted publickey for root from 100.64.0.7 port 40084 ssh2: ED25519-CERT SHA256:y6mIrCqdPq ID \(keyID) "
+            + "(serial \(serial)) CA ED25519 \(fingerprint)"
+    }
+
+    @Test("a login is read alike from the journal, from a log file, and from sshd -e")
+    func places() throws {
+        let message = line("ada/laptop/3f0c")
+        let texts = [
+            message, message + "\r", "Nov 23 04:43:54 web-1 sshd[1234]: " + message,
+            "2026-11-23T04:43:54.123456+00:00 web-1 sshd-session[1234]: " + message,
+        ]
+        for text in texts {
+            let login = try #require(SSHLogLine(text.utf8), "\(text)")
+            #expect(login.user == "root" && login.address == "100.64.0.7")
+            #expect(login.keyID == "ada/laptop/3f0c" && login.serial == 77 && login.authority == fingerprint)
+        }
+    }
+
+    @Test("a key ID that looks like the end of the line changes nothing")
+    func misleadingKeyID() throws {
+        let keyID = "x (serial 5) CA ED25519 SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        let login = try #require(SSHLogLine(line(keyID).utf8))
+        #expect(login.serial == 77 && login.keyID == keyID && login.authority == fingerprint)
+        let strange = try #require(SSHLogLine(line("a from b port 1 ssh2: ID").utf8))
+        #expect(strange.serial == 77 && strange.user == "root")
+    }
+
+    @Test("a line that was cut is told with serial 0, so that a long key ID hides nothing")
+    func cutLine() throws {
+        let whole = Array(line(String(repeating: "k", count: 500)).utf8)
+        for end in stride(from: whole.count - 1, to: 200, by: -7) {
+            let login = try #require(SSHLogLine(whole[..<end]))
+            #expect(login.serial == 0 && login.authority == nil)
+        }
+    }
+
+    @Test("the largest serial is read, one more is not")
+    func largestSerial() throws {
+        #expect(SSHLogLine(line("k", serial: "18446744073709551615").utf8)?.serial == .max)
+        #expect(SSHLogLine(line("k", serial: "18446744073709551616").utf8)?.serial == 0)
+    }
+
+    @Test("other lines, other programs and plain keys are no logins by certificate")
+    func otherLines() {
+        let texts = [
+            "", "Accepted password for root from 1.2.3.4 port 1 ssh2",
+            "Accepted publickey for root from 1.2.3.4 port 1 ssh2: ED25519 SHA256:abc",
+            "Failed publickey for root from 1.2.3.4 port 1 ssh2: ED25519-CERT SHA256:abc ID x (serial 1) CA y",
+            "Nov 23 04:43:54 web-1 app[1234]: " + line("k"), "Nov 23 web-1 sshd[x]: " + line("k"),
+            "Nov 23 04:43:54 web-1 app[1]: user said: sshd: " + line("k"), "Accepted publickey for ",
+        ]
+        for text in texts { #expect(SSHLogLine(text.utf8) == nil, "\(text)") }
+        #expect(SSHLogLine(Array(repeating: UInt8(ascii: "a"), count: 100_000)) == nil)
+    }
+
+    @Test("an entry of the journal gives its message, time and place; bytes that are no text too")
+    func journal() throws {
+        let json = """
+            {"__CURSOR":"s=1;i=2","__REALTIME_TIMESTAMP":"1795408234000000","MESSAGE":"\(line("k"))","_COMM":"sshd"}
+            """
+        let entry = try #require(JournalLine(Array(json.utf8)))
+        #expect(entry.cursor == "s=1;i=2" && entry.time?.milliseconds == 1_795_408_234_000)
+        #expect(SSHLogLine(entry.message)?.serial == 77)
+        let bytes = try #require(JournalLine(Array("{\"__CURSOR\":\"c\",\"MESSAGE\":[255,65]}".utf8)))
+        #expect(bytes.message == [255, 65] && bytes.time == nil)
+        #expect(JournalLine(Array("{\"MESSAGE\":\"x\"}".utf8)) == nil)
+        #expect(JournalLine.arguments(after: "c").last == "--after-cursor=c")
+        #expect(JournalLine.arguments(after: nil).suffix(2) == ["-n", "0"])
+    }
+}
