@@ -1,6 +1,7 @@
 import CanonicalJSON
 import Glibc
 import MusterSystem
+import Synchronization
 
 /// A whole fleet of the real programs for one test: musterd (on loopback unless placed elsewhere), operators with keys of
 /// their own, nodes that each own a dpkg database.
@@ -14,7 +15,8 @@ public actor FleetFixture {
     /// The fleet's id.
     public private(set) var fleet = ""
     /// The running musterd.
-    public private(set) var service: RunningProgram
+    public nonisolated var service: RunningProgram { running.withLock { $0 } }
+    private nonisolated let running: Mutex<RunningProgram>
     private let placement: FleetPlacement
     private var agents: [(name: String, program: RunningProgram)] = []
     private var logs = 0
@@ -45,8 +47,8 @@ public actor FleetFixture {
     private init(_ placement: FleetPlacement) async throws {
         self.placement = placement
         folder = try TemporaryFolder()
-        let (running, found) = try await Self.startService(folder, placement, placement.serviceOptions, "musterd.log")
-        service = running
+        let (program, found) = try await Self.startService(folder, placement, placement.serviceOptions, "musterd.log")
+        running = Mutex(program)
         address = placement.address ?? found
     }
 
@@ -79,7 +81,8 @@ public actor FleetFixture {
         logs += 1
         let listen = String(address.split(separator: "/").last ?? "")
         let options = placement.serviceOptions.map { $0 == "127.0.0.1:0" ? listen : $0 }
-        (service, _) = try await Self.startService(folder, placement, options, "musterd-\(logs).log")
+        let (program, _) = try await Self.startService(folder, placement, options, "musterd-\(logs).log")
+        running.withLock { $0 = program }
     }
 
     /// Ends what still runs, last first.
