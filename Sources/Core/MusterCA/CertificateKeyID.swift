@@ -12,6 +12,9 @@ public enum CertificateKeyID: Hashable, Sendable, CustomStringConvertible {
 
     /// A user's, of a node whose name may hold anything: what could be mistaken becomes `-`.
     public static func user(_ name: OperatorName, fromNode node: String, _ statement: StatementID) -> CertificateKeyID {
+        if !node.isEmpty, node.utf8.count <= nameLimit, node.utf8.allSatisfy(isNameByte) {
+            return .user(name, from: node, statement: statement)
+        }
         let plain = node.utf8.prefix(nameLimit).map { isNameByte($0) ? $0 : UInt8(ascii: "-") }
         let text = plain.isEmpty ? "-" : String(decoding: plain, as: UTF8.self)
         return .user(name, from: text, statement: statement)
@@ -36,8 +39,16 @@ public enum CertificateKeyID: Hashable, Sendable, CustomStringConvertible {
     /// The text in the certificate.
     public var description: String {
         switch self {
-        case .user(let name, let node, let statement): name.text + "/" + node + "/" + statement.text
-        case .host(let node): "host/" + node.text
+        case .user(let name, let node, let statement):
+            var text = ""
+            text.reserveCapacity(name.text.utf8.count + node.utf8.count + statement.text.utf8.count + 2)
+            text += name.text
+            text += "/"
+            text += node
+            text += "/"
+            text += statement.text
+            return text
+        case .host(let node): return "host/" + node.text
         }
     }
 

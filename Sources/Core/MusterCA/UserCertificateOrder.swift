@@ -72,16 +72,19 @@ public struct UserCertificateOrder: Sendable {
     /// Until when a certificate made at `time` is good, and what ends it.
     public func end(at time: UTCTime) throws(CertificateRefusal) -> (end: UTCTime, limit: Limit) {
         let body = try body
-        var ends: [(UTCTime, Limit)] = [
-            (time.wholeSeconds.adding(seconds: body.seconds), .asked),
-            (time.wholeSeconds.adding(seconds: grant.maximumSeconds), .rule),
-            (statement.statement.expires, .statement),
-        ]
-        ends += keyExpiries.map { ($0.wholeSeconds, .operatorKey) }
-        if let keyExpires = origin.keyExpires { ends.append((keyExpires.wholeSeconds, .nodeKey)) }
+        var (end, limit) = (time.wholeSeconds.adding(seconds: body.seconds), Limit.asked)
         // Of equal ends the first counts.
-        guard let (end, limit) = ends.min(by: { $0.0 < $1.0 }), time < end, !keyExpiries.isEmpty else {
-            let limit = ends.min { $0.0 < $1.0 }?.1 ?? .operatorKey
+        func consider(_ other: UTCTime, _ reason: Limit) {
+            if other.wholeSeconds < end { (end, limit) = (other.wholeSeconds, reason) }
+        }
+        consider(time.adding(seconds: grant.maximumSeconds), .rule)
+        consider(statement.statement.expires, .statement)
+        for expiry in keyExpiries { consider(expiry, .operatorKey) }
+        if let keyExpires = origin.keyExpires { consider(keyExpires, .nodeKey) }
+        guard !keyExpiries.isEmpty else {
+            throw CertificateRefusal(.noTimeLeft, "no certificate can be made: no key's signature counts")
+        }
+        guard time < end else {
             throw CertificateRefusal(.noTimeLeft, "no certificate can be made: \(limit.words) is over")
         }
         return (end, limit)
@@ -131,18 +134,18 @@ public struct UserCertificateOrder: Sendable {
     }
 
     private func criticalOptions() throws(CertificateRefusal) -> [SSHCertificateOption] {
-        var blocks: [String] = []
+        var blocks: [AddressBlock] = []
         for text in origin.addresses {
             guard let block = AddressBlock(text) else {
                 throw CertificateRefusal(.noAddress, "'\(text.prefix(80))' is no address to bind the certificate to")
             }
-            let network = block.network.description
-            if !blocks.contains(network) { blocks.append(network) }
+            blocks.append(block)
         }
         guard !blocks.isEmpty else {
             throw CertificateRefusal(.noAddress, "nobody could say from which addresses the certificate is used")
         }
-        let addresses = SSHCertificateOption.value(SSHCertificateOption.sourceAddress, blocks.joined(separator: ","))
+        let name = SSHCertificateOption.sourceAddress
+        let addresses = SSHCertificateOption.value(name, AddressBlock.sourceAddress(blocks))
         guard let command = grant.forceCommand else { return [addresses] }
         return [.value(SSHCertificateOption.forceCommand, command), addresses]
     }

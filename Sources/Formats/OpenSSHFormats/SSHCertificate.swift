@@ -27,7 +27,7 @@ public struct SSHCertificate: Hashable, Sendable {
     /// Nil where the CA's key cannot sign so, or the whole is too long.
     public init?(_ content: SSHCertificateContent, signedBytes: [UInt8], signature: SSHKeySignature) {
         guard signature.algorithm.keyKind == content.authority.kind,
-            signedBytes.count + 4 + signature.blob.count <= Self.byteLimit
+            signedBytes.count + 4 + signature.byteCount <= Self.byteLimit
         else { return nil }
         self.content = content
         self.signedBytes = signedBytes
@@ -60,10 +60,10 @@ public struct SSHCertificate: Hashable, Sendable {
 
     /// The wire encoding.
     public var blob: [UInt8] {
-        let last = signature.blob
-        var writer = ByteWriter(capacity: signedBytes.count + 4 + last.count)
+        var writer = ByteWriter(capacity: signedBytes.count + 4 + signature.byteCount)
         writer.raw(signedBytes)
-        writer.string(last)
+        writer.uint32(UInt32(signature.byteCount))
+        signature.write(to: &writer)
         return writer.bytes
     }
 

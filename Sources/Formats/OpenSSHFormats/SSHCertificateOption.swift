@@ -64,11 +64,14 @@ public struct SSHCertificateOption: Hashable, Sendable {
 
     /// Why sshd would not take an option of a name that it knows; nil where it would, or does not know the name.
     func obstacle(critical: Bool) -> String? {
-        let flags = critical ? [Self.verifyRequired] : Self.permissions + [Self.noTouchRequired]
-        if flags.contains(where: { $0.utf8.elementsEqual(name.utf8) }) {
+        switch (critical, name) {
+        case (true, Self.forceCommand), (true, Self.sourceAddress): break
+        case (true, Self.verifyRequired), (false, Self.noTouchRequired), (false, "permit-X11-forwarding"),
+            (false, "permit-agent-forwarding"), (false, "permit-port-forwarding"), (false, "permit-pty"),
+            (false, "permit-user-rc"):
             return data.isEmpty ? nil : "'\(name)' is a flag, but has a value"
+        default: return nil
         }
-        guard critical, name == Self.forceCommand || name == Self.sourceAddress else { return nil }
         guard let text else { return "the value of '\(name)' is not exactly one text" }
         guard !text.isEmpty, !text.utf8.contains(0) else { return "the value of '\(name)' is empty or holds a NUL" }
         if name == Self.sourceAddress, AddressBlock.list(text) == nil {

@@ -99,14 +99,21 @@ public struct SSHKeySignature: Hashable, Sendable {
 
     /// The encoded signature.
     public var blob: [UInt8] {
-        var writer = ByteWriter()
+        var writer = ByteWriter(capacity: byteCount)
+        write(to: &writer)
+        return writer.bytes
+    }
+
+    /// How long the encoded signature is.
+    var byteCount: Int { 8 + algorithm.rawValue.utf8.count + signature.count + (presence == nil ? 0 : 5) }
+
+    func write(to writer: inout ByteWriter) {
         writer.string(algorithm.rawValue)
         writer.string(signature)
         if let presence {
             writer.byte(presence.flags)
             writer.uint32(presence.counter)
         }
-        return writer.bytes
     }
 
     /// Whether `key` made this signature over `data`; with `requireTouch`, a security key must have been touched.

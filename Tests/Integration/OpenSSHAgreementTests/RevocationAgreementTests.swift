@@ -49,11 +49,12 @@ extension OpenSSHAgreementTests {
         }
     }
 
-    @Test("ssh-keygen -Q finds in 300 revocation lists of ours exactly what we revoked")
+    @Test("ssh-keygen -Q finds in 120 revocation lists of ours exactly what we revoked")
     func keygenQueriesOurs() async throws {
         let issued = try Issued()
         var generator = SeededGenerator(seed: 21)
-        for number in 0..<300 {
+        var found = 0
+        for number in 0..<120 {
             var revocations = SSHRevocations()
             for authority in issued.authorities where Bool.random(using: &generator) {
                 revocations.certificates[try authority.ssh] = SSHRevocations.Certificates(
@@ -76,7 +77,9 @@ extension OpenSSHAgreementTests {
             #expect(try SSHRevocationList(bytes: list.bytes) == list)
             let theirs = try await issued.revoked(by: "list")
             #expect(theirs == issued.certificates.map { list.finding(for: $0) != nil }, "list \(number)")
+            found += theirs.count { $0 }
         }
+        #expect((200...2400).contains(found), "\(found) of 2640 revoked shows nothing")
     }
 
     private static func serials(_ generator: inout SeededGenerator) -> SerialSet {
@@ -89,11 +92,11 @@ extension OpenSSHAgreementTests {
         return SerialSet(ranges)
     }
 
-    @Test("we find in 300 revocation lists of ssh-keygen -k exactly what ssh-keygen -Q finds")
+    @Test("we find in 120 revocation lists of ssh-keygen -k exactly what ssh-keygen -Q finds")
     func weReadTheirRevocations() async throws {
         let issued = try Issued()
         var generator = SeededGenerator(seed: 22)
-        for number in 0..<300 {
+        for number in 0..<120 {
             var lines: [String] = []
             for range in Self.serials(&generator).ranges {
                 lines.append("serial: \(range.lowerBound)" + (range.count > 1 ? "-\(range.upperBound)" : ""))
@@ -118,7 +121,7 @@ extension OpenSSHAgreementTests {
         }
     }
 
-    @Test("ssh-keygen accepts 300 damaged revocation lists wherever we do, and finds the same in them")
+    @Test("ssh-keygen accepts 100 damaged revocation lists wherever we do, and finds the same in them")
     func neverLaxerThanKeygen() async throws {
         let issued = try Issued()
         var generator = SeededGenerator(seed: 23)
@@ -136,12 +139,12 @@ extension OpenSSHAgreementTests {
             guard let list = try? SSHRevocationList(bytes: damaged) else { continue }
             #expect(list.bytes == damaged)
             read += 1
-            guard read <= 300 else { break }
+            guard read <= 100 else { break }
             try issued.bench.folder.write("damaged", damaged)
             let theirs = try await issued.revoked(by: "damaged")
             #expect(theirs == issued.certificates.map { list.finding(for: $0) != nil })
         }
-        #expect(read > 100)
+        #expect(read > 50)
     }
 
     @Test("100,000 revoked of 200,000 sequential serials take less than 64 kB, and ssh-keygen reads them")

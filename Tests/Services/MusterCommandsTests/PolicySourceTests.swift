@@ -47,6 +47,22 @@ struct PolicySourceTests {
         #expect(policy.unknownParts.isEmpty)
     }
 
+    @Test("a rule for logins is compiled and said in words")
+    func logins() throws {
+        let policy = try compile(
+            Self.head
+                + "  - {name: in, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: [root, a], max_seconds: 600}\n"
+                + "  - {name: backup, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: ['*'], extensions: [],\n"
+                + "     force_command: backup}\n"
+        )
+        let lines = PolicySummary(policy, now: UTCTime(seconds: 1_800_000_000)).lines.map(\.plain)
+        #expect(lines.contains("  logs in as a, root, for at most 10 minutes"), "\(lines)")
+        #expect(lines.contains("  sessions get permit-pty"))
+        #expect(lines.contains("  logs in as any account, for at most 1440 minutes"))
+        #expect(lines.contains("  sessions get nothing besides"))
+        #expect(lines.contains("  runs only: backup"))
+    }
+
     @Test("version and dates are added")
     func addsVersion() throws {
         let policy = try compile(
@@ -68,6 +84,26 @@ struct PolicySourceTests {
             ("  - {name: all, allow: [upgrade], whom: [ada], nodes: ['*']}\n", "p.yaml:7:35: rules[0].whom: 'whom'"),
             ("  - {name: all, allow: [upgrade], who: [ada]}\n", "p.yaml:7:5: rules[0].nodes: is missing"),
             ("  - {name: all, name: b}\n", "p.yaml:7:"),
+            (
+                "  - {name: all, allow: [ssh-certificate], who: [ada], nodes: ['*']}\n",
+                "p.yaml:7:5: rules[0]: 'ssh-certificate' needs 'users'"
+            ),
+            (
+                "  - {name: all, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: ['a,b']}\n",
+                "rules[0].users[0]: is not"
+            ),
+            (
+                "  - {name: all, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: [a], max_seconds: 86401}\n",
+                "rules[0].max_seconds: no certificate lives longer than 86400 seconds"
+            ),
+            (
+                "  - {name: all, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: [a], extensions: [pty]}\n",
+                "rules[0].extensions[0]: 'pty' is no extension"
+            ),
+            (
+                "  - {name: all, allow: [upgrade], who: [ada], nodes: ['*'], users: [a]}\n",
+                "rules[0].users: 'users' means something for 'ssh-certificate' only"
+            ),
             ("  - name: [\n", "p.yaml:8:1:"),
             ("  - name: &a [*a]\n", "p.yaml:"),
         ]
