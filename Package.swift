@@ -280,7 +280,7 @@ let benchmarks: Target = .executableTarget(
     name: "muster-benchmarks",
     dependencies: [
         "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
-        "MusterSystem", "MusterClient", "MusterTestSupport", nioCore, nioPosix,
+        "MusterSystem", "MusterClient", "MusterTestSupport", "OpenSSHFormats", nioCore, nioPosix,
     ],
     path: "Tests/Benchmarks/muster-benchmarks",
     swiftSettings: settings

@@ -15,6 +15,7 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("stream-1gib", { try StreamBenchmark.figure(in: $0, program: program) }),
     ("targets-10000", { try TargetsBenchmark.figure(in: $0) }),
     ("report-http", { try await ReportBenchmark(folder: $0, binaries: binaries).figure() }),
+    ("ssh-principals", { try PrincipalsBenchmark(folder: $0, binaries: binaries).figure() }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 

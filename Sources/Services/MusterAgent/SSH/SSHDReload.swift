@@ -2,6 +2,9 @@ import Glibc
 import MusterSystem
 
 /// Lets the running sshd read its configuration anew; sessions belong to processes of their own and go on.
+///
+/// On SIGHUP sshd removes its file with the process id, starts itself anew in the same process, and writes the file again once
+/// it takes signals. A second SIGHUP before that would end it: the file says when it is safe.
 struct SSHDReload: Sendable {
     /// What came of it.
     enum Outcome: Equatable, Sendable {
@@ -15,14 +18,16 @@ struct SSHDReload: Sendable {
 
     let options: SSHOptions
 
+    /// How long sshd may take to be back, in milliseconds.
+    private static let patience: Int64 = 15000
+
     /// `effective` says where the daemon keeps its process id.
     func run(_ effective: SSHDEffective) async -> Outcome {
-        if let path = effective.first("pidfile"), let process = master(path) {
+        if let path = effective.first("pidfile"), let (process, mark) = await master(path) {
             guard kill(process, SIGHUP) == 0 else {
                 return .failed("\(SystemError("signal", "sshd (process \(process))", errno: errno))")
             }
-            try? await Task.sleep(for: .milliseconds(300))
-            return isDaemon(process) ? .done : .failed("sshd (process \(process)) ended when it was told to reload")
+            return await comesBack(process, path, mark)
         }
         // The machine's own daemon is systemd's business where there is systemd.
         guard options.configuration == SSHOptions().configuration, Directory.exists("/run/systemd/system") else {
@@ -31,14 +36,49 @@ struct SSHDReload: Sendable {
         return await bySystemd()
     }
 
-    /// The daemon's process id, if that process is the daemon.
-    private func master(_ path: String) -> pid_t? {
-        guard let bytes = try? BoundedFile.read(path, limit: 64),
-            let process = pid_t(
-                String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-            ), process > 1, isDaemon(process)
-        else { return nil }
-        return process
+    /// The daemon's process id, if that process is the daemon, and what its file looks like.
+    ///
+    /// Waits a little for the file: somebody else may have told sshd to reload just now.
+    private func master(_ path: String) async -> (process: pid_t, mark: Mark)? {
+        for attempt in 0..<20 {
+            if attempt > 0 { try? await Task.sleep(for: .milliseconds(100)) }
+            guard let mark = Mark(path), let bytes = try? BoundedFile.read(path, limit: 64) else { continue }
+            let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+            // Between its creation and its first byte the file is empty.
+            if text.isEmpty { continue }
+            guard let process = pid_t(text), process > 1, isDaemon(process) else { return nil }
+            return (process, mark)
+        }
+        return nil
+    }
+
+    private func comesBack(_ process: pid_t, _ path: String, _ before: Mark) async -> Outcome {
+        let deadline = MonotonicClock.milliseconds() + Self.patience
+        while MonotonicClock.milliseconds() < deadline {
+            try? await Task.sleep(for: .milliseconds(20))
+            if let mark = Mark(path), mark != before, mark.length > 0 { return .done }
+            guard isDaemon(process) else {
+                return .failed("sshd (process \(process)) ended when it was told to reload")
+            }
+        }
+        return .failed("sshd (process \(process)) did not reload within \(Self.patience / 1000) seconds")
+    }
+
+    /// What tells one file from the next of the same name.
+    private struct Mark: Equatable {
+        let inode: UInt64
+        let seconds: Int
+        let nanoseconds: Int
+        let length: Int
+
+        init?(_ path: String) {
+            var status = stat()
+            guard stat(path, &status) == 0 else { return nil }
+            inode = UInt64(status.st_ino)
+            seconds = status.st_mtim.tv_sec
+            nanoseconds = status.st_mtim.tv_nsec
+            length = Int(status.st_size)
+        }
     }
 
     /// By its executable file, so that a process id which somebody else has by now is not signalled.
