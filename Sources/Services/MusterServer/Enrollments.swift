@@ -84,7 +84,7 @@ struct Enrollments: Sendable {
         if let retirement {
             throw Problem.refused(
                 "this key was retired (node '\(retirement.node)', \(retirement.reason)) and can never join again: "
-                    + "let the node forget its state folder, so that it makes a new one"
+                    + "'muster-agent serve' goes on with a newer one where there is one, else remove the node's state folder"
             )
         }
         guard !isFollowing else { throw Problem.refused("this key is to replace that of a node that has joined") }

@@ -87,6 +87,7 @@ enum OpenAPI {
           /v1/node/report:
             post:
               summary: what the node says of itself; answered once it is on disk
+              description: the answer's member key says when the node key expires and from when on to replace it
               security: [{node: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/node/manifest:

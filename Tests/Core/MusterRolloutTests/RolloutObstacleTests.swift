@@ -23,7 +23,7 @@ struct RolloutObstacleTests {
         #expect(bench.rollout.node(blocked)?.reason == reason)
         #expect(!bench.rollout.needs(seen: blocked))
         #expect(bench.apply(.seen(blocked)).isEmpty)
-        #expect(bench.report(facts[1].node, .confirmed) == [.stageOpened(1), .onlySkippedRemain(1)])
+        #expect(bench.report(facts[1].node, .confirmed) == [.onlySkippedRemain(1)])
         bench.now = bench.now.adding(seconds: 60)
         #expect(bench.apply(.nodesSelected([try fact(1, nil, at: bench.now)])).assigned == [blocked])
         #expect(bench.report(blocked, .confirmed) == [.completed])
