@@ -280,7 +280,8 @@ let benchmarks: Target = .executableTarget(
     name: "muster-benchmarks",
     dependencies: [
         "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
-        "MusterSystem", "MusterClient", "MusterTestSupport", "OpenSSHFormats", nioCore, nioPosix,
+        "MusterSystem", "MusterClient", "MusterTestSupport", "OpenSSHFormats", "MusterPolicy", "MusterCA", "MusterKeys",
+        "CSodium", nioCore, nioPosix,
     ],
     path: "Tests/Benchmarks/muster-benchmarks",
     swiftSettings: settings
@@ -405,7 +406,8 @@ let testTargets: [Target] = [
         "MusterAgent",
         uses: [
             "AgentTestSupport", "muster-agent-crashing", "ByteCoding", "CanonicalJSON", "SignatureVerification",
-            "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys", "MusterClient", "OpenSSHFormats", "PackageInstaller", "TUFClient",
+            "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys", "MusterClient", "OpenSSHFormats",
+            "PackageInstaller", "TUFClient",
         ],
         libraries: [logging]
     ),

@@ -11,15 +11,36 @@ public struct UserCertificateOrder: Sendable {
         /// The tailnet's name of the node, for the key ID.
         public var name: String
         /// Its tailnet addresses: the certificate is good from there only.
-        public var addresses: [String]
+        public var addresses: [String] {
+            didSet { binding = Self.binding(addresses) }
+        }
         /// When its key in the tailnet expires; nil where it does not.
         public var keyExpires: UTCTime?
+        /// The addresses as a certificate names them, made once for all certificates of this origin.
+        fileprivate private(set) var binding: Result<SSHCertificateOption, CertificateRefusal>
 
         /// An origin of these parts.
         public init(name: String, addresses: [String], keyExpires: UTCTime?) {
             self.name = name
             self.addresses = addresses
             self.keyExpires = keyExpires
+            binding = Self.binding(addresses)
+        }
+
+        private static func binding(_ addresses: [String]) -> Result<SSHCertificateOption, CertificateRefusal> {
+            var blocks: [AddressBlock] = []
+            for text in addresses {
+                guard let block = AddressBlock(text) else {
+                    let reason = "'\(text.prefix(80))' is no address to bind the certificate to"
+                    return .failure(CertificateRefusal(.noAddress, reason))
+                }
+                blocks.append(block)
+            }
+            guard !blocks.isEmpty else {
+                let reason = "nobody could say from which addresses the certificate is used"
+                return .failure(CertificateRefusal(.noAddress, reason))
+            }
+            return .success(.value(SSHCertificateOption.sourceAddress, AddressBlock.sourceAddress(blocks)))
         }
     }
 
@@ -134,26 +155,18 @@ public struct UserCertificateOrder: Sendable {
     }
 
     private func criticalOptions() throws(CertificateRefusal) -> [SSHCertificateOption] {
-        var blocks: [AddressBlock] = []
-        for text in origin.addresses {
-            guard let block = AddressBlock(text) else {
-                throw CertificateRefusal(.noAddress, "'\(text.prefix(80))' is no address to bind the certificate to")
-            }
-            blocks.append(block)
-        }
-        guard !blocks.isEmpty else {
-            throw CertificateRefusal(.noAddress, "nobody could say from which addresses the certificate is used")
-        }
-        let name = SSHCertificateOption.sourceAddress
-        let addresses = SSHCertificateOption.value(name, AddressBlock.sourceAddress(blocks))
+        let addresses = try origin.binding.get()
         guard let command = grant.forceCommand else { return [addresses] }
         return [.value(SSHCertificateOption.forceCommand, command), addresses]
     }
 
     /// In the order of their names: `statement@muster` follows all the `permit-` ones.
     private var extensions: [SSHCertificateOption] {
-        grant.extensions.map { .flag($0) }
-            + [.value(SSHCertificateBody.statementExtension, envelope)]
+        var options: [SSHCertificateOption] = []
+        options.reserveCapacity(grant.extensions.count + 1)
+        for name in grant.extensions { options.append(.flag(name)) }
+        options.append(.value(SSHCertificateBody.statementExtension, envelope))
+        return options
     }
 }
 

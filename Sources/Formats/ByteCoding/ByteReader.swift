@@ -116,7 +116,10 @@ public struct ByteWriter: Sendable {
 
     /// Appends a 32-bit integer, most significant byte first.
     public mutating func uint32(_ value: UInt32) {
-        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+        bytes.append(UInt8(truncatingIfNeeded: value >> 24))
+        bytes.append(UInt8(truncatingIfNeeded: value >> 16))
+        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: value))
     }
 
     /// Appends a 64-bit integer, most significant byte first.

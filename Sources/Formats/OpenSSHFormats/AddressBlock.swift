@@ -50,15 +50,19 @@ public struct AddressBlock: Hashable, Sendable, CustomStringConvertible {
 
     /// A `source-address` value; nil unless it is 1 to 64 blocks whose host bits are cleared.
     public static func list(_ text: String) -> [AddressBlock]? {
-        guard text.utf8.count <= 64 * 50 else { return nil }
         let bytes = Array(text.utf8)
+        return list(bytes, 0..<bytes.count)
+    }
+
+    static func list(_ bytes: [UInt8], _ range: Range<Int>) -> [AddressBlock]? {
+        guard range.count <= 64 * 50 else { return nil }
         var blocks: [AddressBlock] = []
-        var start = 0
+        var start = range.lowerBound
         while true {
-            let end = bytes[start...].firstIndex(of: UInt8(ascii: ",")) ?? bytes.count
+            let end = bytes[start..<range.upperBound].firstIndex(of: UInt8(ascii: ",")) ?? range.upperBound
             guard let block = AddressBlock(bytes, start..<end), block.network == block else { return nil }
             blocks.append(block)
-            guard end < bytes.count else { break }
+            guard end < range.upperBound else { break }
             start = end + 1
         }
         return blocks.count <= 64 ? blocks : nil

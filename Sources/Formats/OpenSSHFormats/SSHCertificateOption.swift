@@ -38,10 +38,12 @@ public struct SSHCertificateOption: Hashable, Sendable {
     }
 
     /// The value; nil where the data are not exactly one string.
-    public var value: [UInt8]? {
+    public var value: [UInt8]? { valueRange.map { Array(data[$0]) } }
+
+    private var valueRange: Range<Int>? {
         guard data.count >= 4 else { return nil }
-        let count = data[..<4].reduce(0) { $0 << 8 | Int($1) }
-        return count == data.count - 4 ? Array(data[4...]) : nil
+        let count = Int(data[0]) << 24 | Int(data[1]) << 16 | Int(data[2]) << 8 | Int(data[3])
+        return count == data.count - 4 ? 4..<data.count : nil
     }
 
     /// The value as text; nil where it is none.
@@ -65,7 +67,13 @@ public struct SSHCertificateOption: Hashable, Sendable {
     /// Why sshd would not take an option of a name that it knows; nil where it would, or does not know the name.
     func obstacle(critical: Bool) -> String? {
         switch (critical, name) {
-        case (true, Self.forceCommand), (true, Self.sourceAddress): break
+        case (true, Self.forceCommand): break
+        case (true, Self.sourceAddress):
+            guard valueRange != nil, AddressBlock.list(data, 4..<data.count) != nil else {
+                return "'source-address' is not a list of addresses whose host bits are cleared: "
+                    + "sshd would deny every login"
+            }
+            return nil
         case (true, Self.verifyRequired), (false, Self.noTouchRequired), (false, "permit-X11-forwarding"),
             (false, "permit-agent-forwarding"), (false, "permit-port-forwarding"), (false, "permit-pty"),
             (false, "permit-user-rc"):
@@ -74,10 +82,6 @@ public struct SSHCertificateOption: Hashable, Sendable {
         }
         guard let text else { return "the value of '\(name)' is not exactly one text" }
         guard !text.isEmpty, !text.utf8.contains(0) else { return "the value of '\(name)' is empty or holds a NUL" }
-        if name == Self.sourceAddress, AddressBlock.list(text) == nil {
-            return
-                "'source-address' is not a list of addresses whose host bits are cleared: sshd would deny every login"
-        }
         return nil
     }
 }

@@ -16,6 +16,7 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("targets-10000", { try TargetsBenchmark.figure(in: $0) }),
     ("report-http", { try await ReportBenchmark(folder: $0, binaries: binaries).figure() }),
     ("ssh-principals", { try PrincipalsBenchmark(folder: $0, binaries: binaries).figure() }),
+    ("ssh-certificates", { _ in try CertificateBenchmark.figure() }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 
