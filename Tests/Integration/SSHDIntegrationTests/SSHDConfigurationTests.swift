@@ -151,6 +151,25 @@ extension SSHDIntegrationTests {
         }
     }
 
+    @Test("a principals command that its account cannot reach, or that others may replace, is said in words")
+    func unreachableCommand() async throws {
+        let open = try TemporaryFolder()
+        let program = try open.write("muster-agent", Array("#!/bin/sh\n".utf8))
+        chmod(program, 0o755)
+        let replaceable = try await SSHNode(configure: { $0.principalsProgram = program })
+        try await replaceable.publish()
+        let first = await replaceable.report()
+        await replaceable.end()
+        #expect(first?.problem.contains("sshd would not run") == true, "\(first?.problem ?? "")")
+        let closed = try await SSHNode(configure: { $0.principalsUser = "nobody" })
+        chmod(closed.folder.path, 0o700)
+        try await closed.publish()
+        let second = await closed.report()
+        await closed.end()
+        #expect(second?.problem.contains("may not pass") == true, "\(second?.problem ?? "")")
+        #expect(second?.userAuthorities.isEmpty == true)
+    }
+
     @Test("a configuration that does not include the drop-in is told so, with the line to add")
     func notIncluded() async throws {
         try await withSSHNode { node in

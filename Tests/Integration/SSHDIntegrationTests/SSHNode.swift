@@ -76,6 +76,9 @@ final class SSHNode: Sendable {
         options.log = sshd.logFile
         options.principalsProgram = try BuiltProgram("muster-agent").path
         options.checkSeconds = 1
+        // Where the tests' own folder is closed to others, as under packaging/test, nobody could not pass.
+        let program = try BuiltProgram("muster-agent").path
+        if !Self.isOpen(folder.path) || !Self.isOpen(program) { options.principalsUser = SSHDFixture.user }
         configure(&options)
         authority = TestHostAuthority()
         upkeep = SSHUpkeep(
@@ -89,6 +92,17 @@ final class SSHNode: Sendable {
             logger: Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         )
         state = Mutex(State(fleet: fleet))
+    }
+
+    /// Whether everybody may pass all folders above the path, and it.
+    private static func isOpen(_ path: String) -> Bool {
+        var place = path
+        var status = stat()
+        while stat(place, &status) == 0, status.st_mode & 0o001 != 0 {
+            if place == "/" { return true }
+            place = Directory.parent(of: place)
+        }
+        return false
     }
 
     /// Changes the fleet's documents and has the agent take them in.

@@ -31,6 +31,15 @@ struct SSHDSetup: Sendable {
         if let objection = PathSafety.objection(to: part.principalsProgram) {
             throw Problem(message: "sshd would not run \(part.principalsProgram): \(objection)")
         }
+        if part.principalsUser != "root" {
+            for path in [part.principalsProgram, part.login] {
+                guard let place = PathSafety.obstruction(on: path) else { continue }
+                throw Problem(
+                    message: "account \(part.principalsUser), which runs the principals command, may not pass \(place) "
+                        + "on its way to \(path): open it with chmod o+x, or name another account with --principals-user"
+                )
+            }
+        }
         let bytes = Array(part.text.utf8)
         var record = SSHDSetupRecord.load(paths.setup)
         if try present() != bytes {
