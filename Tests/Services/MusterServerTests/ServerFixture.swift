@@ -83,6 +83,12 @@ final class ServerFixture: Sendable {
         var log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = .critical
         let (addresses, sink) = AsyncStream.makeStream(of: [String].self)
+        // A program that another test is just starting has our descriptors, and with them the lock of the service that had
+        // this folder a moment ago, until it is executed.
+        for _ in 0..<20 where Directory.exists(directory) {
+            if try FileLock.tryAcquire(directory + "/lock") != nil { break }
+            try await Task.sleep(for: .milliseconds(100))
+        }
         let server = try await FleetServer(options, log: log) { sink.yield($0.urls) }
         self.server = server
         running = Task {
