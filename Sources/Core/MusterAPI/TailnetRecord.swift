@@ -4,7 +4,7 @@ import MusterModel
 
 /// Who somebody is on the tailnet, as far as it says: of a node, a waiting node, or the caller of `GET /v1/whoami`.
 public struct TailnetRecord: Body {
-    /// What the tailnet knows it by through every change of key and address: a StableID, `wireguard:NAME`, …
+    /// What the tailnet knows it by through every change of key and address: a StableID, `wireguard:NAME` and so on.
     public let id: String
     /// Its MagicDNS name, or its name in the signed names file; empty where there is none.
     public let name: String

@@ -212,7 +212,9 @@ struct Enrollments: Sendable {
         return Joined(node: node, replaced: replaced)
     }
 
-    /// Takes out who had this tailnet identity before: one machine is one node. An address alone is no identity.
+    /// Takes out who had this tailnet identity before: one machine is one node.
+    ///
+    /// An address alone is no identity.
     private static func replace(
         _ tailnet: TailnetBinding,
         by id: NodeID,

@@ -27,7 +27,7 @@ final class FleetServer: Sendable {
         let names = SignedNames(file: options.wireGuardNames, log: log)
         let source =
             options.tailnetSource
-            ?? options.tailnet.source(names: { await names.current() }) { access($0, F_OK) == 0 }
+            ?? options.tailnet.source(names: { await names.current() }, socketExists: { access($0, F_OK) == 0 })
         let gate = TailnetGate(source, options, log: log)
         let own = try await Self.own(gate, options, log)
         addresses = try ListenPlan.addresses(

@@ -15,7 +15,7 @@ extension TailnetIdentityTests {
             handshakes: String = "",
             names: [String: String] = [:]
         ) -> WireGuardSource {
-            WireGuardSource(interface: "lo", names: { names }) { arguments throws(TailnetError) in
+            let tool: WireGuardSource.Tool = { arguments throws(TailnetError) in
                 switch arguments {
                 case ["show", "lo", "allowed-ips"]: return allowed
                 case ["show", "lo", "latest-handshakes"]: return handshakes
@@ -23,6 +23,7 @@ extension TailnetIdentityTests {
                 default: throw TailnetError("nobody may ask for \(arguments)")
                 }
             }
+            return WireGuardSource(interface: "lo", names: { names }, tool: tool)
         }
 
         private static let allowed = """
@@ -92,11 +93,12 @@ extension TailnetIdentityTests {
 
         @Test("The private key is never asked for")
         func privateKey() async throws {
-            let asked = Mutex<[[String]]>([])
-            let source = WireGuardSource(interface: "lo", names: { [:] }) { arguments throws(TailnetError) in
+            let asked = Mutex([[String]]())
+            let tool: WireGuardSource.Tool = { arguments throws(TailnetError) in
                 asked.withLock { $0.append(arguments) }
                 return arguments.last == "public-key" ? Self.key(9) : ""
             }
+            let source = WireGuardSource(interface: "lo", names: { [:] }, tool: tool)
             _ = try await source.whois("10.9.0.2")
             _ = try await source.identities()
             #expect(asked.withLock { $0 }.allSatisfy { !$0.contains("dump") && !$0.contains("private-key") })

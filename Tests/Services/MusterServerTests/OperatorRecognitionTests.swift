@@ -57,7 +57,8 @@ extension TailnetIdentityTests {
 
         @Test("A login that two operators have is nobody's")
         func ambiguous() async throws {
-            try await TailnetFleet.run(logins: ["ada": ["ada@example.com"], "ben": ["ada@example.com"]]) { fleet async throws in
+            try await TailnetFleet.run(logins: ["ada": ["ada@example.com"], "ben": ["ada@example.com"]]) {
+                fleet async throws in
                 #expect(try await fleet.status("/v1/nodes", from: Self.alpha) == 401)
             }
         }

@@ -11,7 +11,9 @@ import Tailnet
 @testable import MusterServer
 
 /// A service on a tailnet: tailscaled is a stand-in, and loopback addresses stand for tailnet ones, so that every caller has
-/// the address it says. Only 127.0.0.1 is the service's own machine.
+/// the address it says.
+///
+/// Only 127.0.0.1 is the service's own machine.
 struct TailnetFleet: Sendable {
     let fixture: ServerFixture
     let tailscaled: LocalAPIStandIn

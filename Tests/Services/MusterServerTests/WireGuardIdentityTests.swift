@@ -99,16 +99,22 @@ extension TailnetIdentityTests {
             let peers = Peers()
             peers.put("127.0.64.5", "wireguard-key:k1", key: "k1")
             peers.put("127.0.64.6", "wireguard-key:k6", key: "k6")
-            try await ServerFixture.run(options: { options in
+            func onTailnet(_ options: inout ServeOptions) {
                 TailnetFleet.asTailnet(&options)
                 options.tailnetSource = peers
-            }) { fixture in
+            }
+            try await ServerFixture.run(options: onTailnet) { fixture in
                 try await LocalAPIStandIn.run { unused async throws in
                     let fleet = TailnetFleet(fixture: fixture, tailscaled: unused)
                     let secret = try await fixture.token(uses: 1, by: try await fixture.login())
                     let node = try await fleet.node("alpha", at: "127.0.64.5", secret: secret)
                     let old = try await node.session(from: "127.0.64.5")
+                    let begin = ContinuousClock.now
+                    let poll = Task { try await node.manifest(old, from: "127.0.64.5", wait: 55) }
+                    while fixture.server.service.nodePolls.count == 0 { try await Task.sleep(for: .milliseconds(10)) }
                     peers.put("127.0.64.5", "wireguard-key:k2", key: "k2")
+                    await expectProblem(401) { _ = try await poll.value }
+                    #expect(ContinuousClock.now - begin < .seconds(40), "the poll ends by itself")
                     await expectProblem(401) { try await node.report(old, from: "127.0.64.5") }
                     await expectProblem(401) { _ = try await node.session(from: "127.0.64.5", by: TestKey("thief")) }
                     await expectProblem(403) { _ = try await node.session(from: "127.0.64.6") }

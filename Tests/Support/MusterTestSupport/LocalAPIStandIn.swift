@@ -66,8 +66,7 @@ public final class LocalAPIStandIn: Sendable {
     ) async throws -> Result {
         let folder = try TemporaryFolder()
         let standIn = LocalAPIStandIn(folder.file("tailscaled.sock"))
-        let result = try await LoopbackServer.run(unixSocket: standIn.socket, answer: { await standIn.answer($0) }) {
-            _ in
+        let result = try await LoopbackServer.run(unixSocket: standIn.socket, answer: standIn.answer) { _ in
             try await body(standIn)
         }
         withExtendedLifetime(folder) {}
@@ -111,7 +110,7 @@ public final class LocalAPIStandIn: Sendable {
         state.withLock { change(&$0.own) }
     }
 
-    /// What tailscaled does: `Running`, `NeedsLogin`, …
+    /// Says what tailscaled does: `Running`, `NeedsLogin` and so on.
     public func setBackend(_ name: String, magicDNS: Bool = true) {
         state.withLock { state in
             state.state = name

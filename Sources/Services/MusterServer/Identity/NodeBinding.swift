@@ -21,15 +21,15 @@ enum NodeBinding: Hashable {
 
     /// Judges the caller of a request that names `node`.
     static func judge(_ node: StoredNode, _ caller: TailnetIdentity, from address: String) -> NodeBinding {
-        let bound = node.tailnet
+        // First what nearly every request is.
+        if let bound = node.tailnet, bound.id == caller.id { return bound.key == caller.key ? .same : .rotated }
         let sameAddress = IPAddress(node.address) == IPAddress(address)
-        guard let bound, !bound.id.hasPrefix("address:") else {
+        guard let bound = node.tailnet, !bound.id.hasPrefix("address:") else {
             guard sameAddress else {
                 return .other(why: "node '\(node.id)' is bound to \(node.address), the request comes from \(address)")
             }
             return caller.isAddressOnly ? .same : .identified
         }
-        if bound.id == caller.id { return bound.key == caller.key ? .same : .rotated }
         if bound.id.hasPrefix(wireGuardKey) {
             if caller.id.hasPrefix(wireGuardName), caller.key == bound.key { return .identified }
             if sameAddress, caller.id.hasPrefix(wireGuardKey) || caller.id.hasPrefix(wireGuardName) { return .rekeyed }

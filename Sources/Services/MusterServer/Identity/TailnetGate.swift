@@ -75,10 +75,11 @@ final class TailnetGate: Sendable {
         return found
     }
 
-    /// Asks for everybody, which also forgets whoever has another key by now; returns them by id.
+    /// Asks for everybody, which also forgets whoever has another key by now; returns them by id, nil where it cannot be
+    /// known.
     @discardableResult
-    func refresh() async -> [String: TailnetIdentity] {
-        guard let cache else { return [:] }
+    func refresh() async -> [String: TailnetIdentity]? {
+        guard let cache else { return nil }
         do throws(TailnetError) {
             var everybody: [String: TailnetIdentity] = [:]
             for identity in try await cache.identities() { everybody[identity.id] = identity }
@@ -89,7 +90,7 @@ final class TailnetGate: Sendable {
             return found
         } catch {
             note(error)
-            return [:]
+            return nil
         }
     }
 

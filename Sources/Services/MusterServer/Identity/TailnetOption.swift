@@ -42,7 +42,9 @@ enum TailnetOption: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The source; nil where nobody is asked. `socketExists` decides for `auto`.
+    /// The source; nil where nobody is asked.
+    ///
+    /// `socketExists` decides for `auto`.
     func source(
         names: @escaping WireGuardSource.Names,
         socketExists: (String) -> Bool

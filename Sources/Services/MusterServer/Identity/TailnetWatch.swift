@@ -3,8 +3,8 @@ import MusterStore
 import ServiceLifecycle
 import Tailnet
 
-/// Looks at everybody on the tailnet now and then: for the node list, and so that a node whose tailnet key changed is asked
-/// for a new session soon, even while it only waits.
+/// Looks at everybody on the tailnet now and then: for the node list, and so that the poll of a node whose tailnet key changed,
+/// or who is gone, is looked at again soon: the one is told to open a new session, the other hears nothing more.
 struct TailnetWatch: Service {
     let service: FleetService
 
@@ -24,10 +24,11 @@ struct TailnetWatch: Service {
 
     /// One look.
     func look() async {
-        let everybody = await service.gate.refresh()
-        guard !everybody.isEmpty else { return }
+        guard let everybody = await service.gate.refresh() else { return }
         for entry in service.nodes.all {
-            guard let bound = entry.node.tailnet, let now = everybody[bound.id], now.key != bound.key else { continue }
+            guard let bound = entry.node.tailnet, !bound.id.hasPrefix("address:"),
+                everybody[bound.id]?.key != bound.key
+            else { continue }
             service.nodePolls.announce(entry.node.id)
         }
     }
