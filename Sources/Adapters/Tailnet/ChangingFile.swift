@@ -37,7 +37,11 @@ final class ChangingFile<Value: Sendable>: Sendable {
         let stamp: Stamp?
         do throws(SystemError) {
             let file = try OpenFile(path, flags: O_RDONLY | O_NONBLOCK)
-            stamp = Self.stamp(try file.status())
+            let status = try file.status()
+            guard status.st_mode & 0o022 == 0 else {
+                throw SystemError("believe", path, because: "others may write it: chmod go-w it")
+            }
+            stamp = Self.stamp(status)
             bytes = try BoundedFile.read(file, limit: limit)
         } catch {
             throw TailnetError("\(error)")

@@ -8,8 +8,8 @@ import Synchronization
 /// ```
 /// {"self": {"id", "name", "addresses"}, "nodes": [{"id", "name", "addresses", "key", "tags", "login", "key_expires"}]}
 /// ```
-/// Every member but `id` may be missing. The file is read again when it has changed; while it cannot be read, nobody is
-/// known.
+/// Every member but `id` may be missing. The file is read again when it has changed; while it cannot be read, or others than
+/// its owner may write it, nobody is known.
 public final class StaticTailnet: TailnetSource {
     private struct Content: Sendable {
         let own: TailnetIdentity

@@ -66,7 +66,7 @@ enum TailscaleDocuments {
             case "Peer":
                 try json.eachMember { _, json throws(ForeignJSONError) in
                     let found = try peer(&json)
-                    if !found.identity.id.isEmpty, !found.identity.key.isEmpty { peers.append(found) }
+                    if isID(found.identity.id), !found.identity.key.isEmpty { peers.append(found) }
                 }
             case "User":
                 try json.eachMember { user, json throws(ForeignJSONError) in logins[user] = try loginName(&json) }
@@ -118,7 +118,7 @@ enum TailscaleDocuments {
         _ identity: inout TailnetIdentity
     ) throws(ForeignJSONError) {
         switch key {
-        case "Tags": identity.tags = try json.strings(limit: limit, each: textLimit)
+        case "Tags": identity.tags = try json.strings(limit: limit, each: textLimit).map(plain)
         case "KeyExpiry": identity.keyExpires = ForeignTime.parse(try json.string(limit: 64))
         case "Expired": identity.keyExpired = try json.bool()
         case "Online": identity.isOnline = try json.bool()
@@ -128,7 +128,8 @@ enum TailscaleDocuments {
 
     private static func loginName(_ json: inout ForeignJSON) throws(ForeignJSONError) -> String {
         var login = ""
-        try json.members(["LoginName"]) { _, json throws(ForeignJSONError) in login = try json.string(limit: textLimit)
+        try json.members(["LoginName"]) { _, json throws(ForeignJSONError) in
+            login = plain(try json.string(limit: textLimit))
         }
         return login
     }
@@ -140,11 +141,30 @@ enum TailscaleDocuments {
     }
 
     private static func name(_ text: String) -> String {
-        text.hasSuffix(".") ? String(text.dropLast()) : text
+        plain(text.hasSuffix(".") ? String(text.dropLast()) : text)
+    }
+
+    /// Names are shown at terminals, so nothing in them may steer one.
+    private static func plain(_ text: String) -> String {
+        var kept = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: continue
+            default: kept.append(scalar)
+            }
+        }
+        return String(kept)
+    }
+
+    /// Whether it can be a StableID.
+    ///
+    /// Our own kinds of ids have a colon in them, and no id of another's making may pass for one of them.
+    private static func isID(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }
     }
 
     private static func checked(_ identity: TailnetIdentity) throws(ForeignJSONError) -> TailnetIdentity {
-        guard !identity.id.isEmpty else { throw ForeignJSONError(reason: "the node has no StableID") }
+        guard isID(identity.id) else { throw ForeignJSONError(reason: "the node has no StableID that can be one") }
         guard !identity.key.isEmpty else { throw ForeignJSONError(reason: "the node has no Key") }
         return identity
     }

@@ -11,15 +11,12 @@ enum OpenAPI {
             of RFC 9457 whose type is urn:muster:problem:CODE. Bodies over their limit get 413, malformed ones 400.
             Whoever is neither on this machine nor known to the tailnet gets 403 (unknown-caller) for any path over plain
             HTTP; while the tailnet cannot be asked, everybody but this machine gets 503 (tailnet-unavailable).
+            What an operator may only read needs no session where the caller's address belongs to a tailnet user (and to no
+            tagged node) whose login the policy gives to one operator.
         components:
           securitySchemes:
             node: {type: http, scheme: bearer, description: 'session of a node, bound to its tailnet id and key, at most one hour'}
             operator: {type: http, scheme: bearer, description: session of an operator, at most one hour}
-            tailnet:
-              type: mutualTLS
-              description: >
-                nothing is sent: the caller's address belongs to a tailnet user (no tagged node) whose login the policy gives to
-                one operator; for reading only
           responses:
             problem:
               description: why the request was refused
@@ -118,18 +115,18 @@ enum OpenAPI {
           /v1/nodes:
             get:
               summary: every node
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/nodes/{id}:
             get:
               summary: one node, by id or name
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               parameters: [{$ref: '#/components/parameters/id'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/enrollments:
             get:
               summary: nodes that wait for approval
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/statements:
             post:
@@ -140,12 +137,12 @@ enum OpenAPI {
           /v1/rollouts:
             get:
               summary: every rollout, the newest first, without nodes
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/rollouts/{id}:
             get:
               summary: one rollout with its nodes; waits for a revision above `after`
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               parameters:
                 - {$ref: '#/components/parameters/id'}
                 - {$ref: '#/components/parameters/after'}
@@ -197,7 +194,7 @@ enum OpenAPI {
           /v1/events:
             get:
               summary: what happened after event `after`, oldest first, at most 1000
-              security: [{operator: []}, {tailnet: []}]
+              security: [{operator: []}, {}]
               parameters: [{$ref: '#/components/parameters/after'}, {$ref: '#/components/parameters/wait'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /tuf/metadata/{file}:

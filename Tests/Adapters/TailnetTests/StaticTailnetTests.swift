@@ -45,6 +45,18 @@ extension TailnetIdentityTests {
             #expect(try await source.whois("10.0.0.2")?.key == "k1")
         }
 
+        @Test("A file that others may write is believed by nobody")
+        func writable() async throws {
+            let folder = try TemporaryFolder()
+            let file = try folder.write("tailnet.json", Self.first.utf8)
+            for mode in [0o664, 0o646] as [UInt32] {
+                #expect(chmod(file, mode) == 0)
+                await #expect(throws: TailnetError.self) { try await StaticTailnet(file: file).whois("10.0.0.2") }
+            }
+            #expect(chmod(file, 0o600) == 0)
+            #expect(try await StaticTailnet(file: file).whois("10.0.0.2")?.id == "n1")
+        }
+
         @Test("An address of two nodes, an id that is an address, and what is no address are refused")
         func refused() async throws {
             let folder = try TemporaryFolder()

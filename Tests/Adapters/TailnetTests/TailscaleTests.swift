@@ -71,12 +71,26 @@ extension TailnetIdentityTests {
             #expect(peer.lastSeen == UTCTime("2026-08-01T00:00:00Z"))
         }
 
-        @Test("A node without StableID or key is nobody")
+        @Test("Nothing in a name or login can steer a terminal")
+        func terminal() throws {
+            let text = #"""
+                {"Node": {"StableID": "n1", "Key": "nodekey:1", "Name": "a\u001b[2Jb\u009b\u202e."},
+                 "UserProfile": {"LoginName": "grüße\r\n@example.com"}}
+                """#
+            var json = ForeignJSON(Array(text.utf8))
+            let identity = try TailscaleDocuments.whois(&json)
+            #expect(identity.name == "a[2Jb")
+            #expect(identity.login == "grüße@example.com")
+        }
+
+        @Test("A node without StableID or key, or whose id would pass for one of our own making, is nobody")
         func incomplete() {
             for text in [
                 "{}", #"{"Node": {}}"#, #"{"Node": {"StableID": "n1"}}"#, #"{"Node": {"Key": "nodekey:1"}}"#,
                 #"{"Node": {"StableID": "", "Key": "nodekey:1"}}"#, #"{"Node": []}"#,
                 #"{"Node": {"StableID": "n1", "StableID": "n2", "Key": "nodekey:1"}}"#,
+                #"{"Node": {"StableID": "address:127.0.0.1", "Key": "nodekey:1"}}"#,
+                #"{"Node": {"StableID": "wireguard:web", "Key": "nodekey:1"}}"#,
             ] {
                 #expect(throws: ForeignJSONError.self, "\(text)") {
                     var json = ForeignJSON(Array(text.utf8))

@@ -161,6 +161,31 @@ struct ListenerTests {
         #expect(said.contains("127.0.5.1") && said.contains("--tls-certificate"), "\(said)")
     }
 
+    @Test("The program finds its name and its addresses by tailscaled, and says them")
+    func tailscale() async throws {
+        try await LocalAPIStandIn.run { tailscaled async throws in
+            tailscaled.setOwn { $0.addresses = ["127.0.5.1"] }
+            let folder = try TemporaryFolder()
+            let program = try RunningProgram(
+                try BuiltProgram("musterd").path,
+                [
+                    "serve", "--state-dir", folder.file("service"), "--tailnet", "tailscale:\(tailscaled.socket)",
+                    "--port", "0",
+                ],
+                log: folder.file("log")
+            )
+            for _ in 0..<1200 where !program.output.contains("muster fleet init") {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            await program.end()
+            let said = program.output
+            #expect(said.contains("musterd: on the tailnet this is musterd.example.ts.net\n"), "\(said)")
+            #expect(said.contains("musterd: listening on http://127.0.0.1:"), "\(said)")
+            #expect(said.contains("musterd: listening on http://127.0.5.1:"), "\(said)")
+            #expect(said.contains("muster fleet init --service http://"), "\(said)")
+        }
+    }
+
     @Test("On start it says its tailnet name, where it listens, and the one line to run")
     func greeting() {
         let own = TailnetIdentity(id: "n1", name: "muster.example.ts.net", addresses: Self.own)

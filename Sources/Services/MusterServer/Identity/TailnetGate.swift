@@ -39,7 +39,14 @@ final class TailnetGate: Sendable {
     func learnOwn() async throws(TailnetError) -> TailnetIdentity? {
         guard let cache else { return nil }
         let identity = try await cache.own()
-        own.withLock { $0 = identity }
+        let before = own.withLock { own in
+            defer { own = identity }
+            return own
+        }
+        if let before, before.addresses != identity.addresses {
+            let addresses = identity.addresses.joined(separator: ", ")
+            log.warning("this machine's tailnet addresses are \(addresses) now: restart musterd to listen there")
+        }
         return identity
     }
 
