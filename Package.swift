@@ -39,6 +39,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// Ordered start and graceful shutdown of long-running parts.
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+/// Signals as a sequence; all that the agent, which is one part, needs of that package.
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
@@ -159,7 +160,7 @@ let modules: [Module] = [
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterIdentity", "MusterAPI", "MusterSystem",
             "MusterKeys", "PackageInstaller", "MusterClient", "TUFClient",
         ],
-        libraries: [lifecycle, signals, logging, argumentParser]
+        libraries: [signals, logging, argumentParser]
     ),
     module(
         "MusterCommands",
@@ -194,6 +195,10 @@ let shims: Set<String> = ["CSodium", "CLibArchive", "CLinux"]
 let forbidden: [(program: String, what: [String], reason: String)] = [
     ("muster-agent", ["MusterStore", "GRDB"], "a node keeps no database: its state is files replaced atomically"),
     ("muster-agent", ["MusterServer", "Hummingbird"], "a node listens on nothing, so nothing can connect to it"),
+    (
+        "muster-agent", ["ServiceLifecycle"],
+        "a node runs one service; AsyncAlgorithms behind it is 1.2 MB on every node"
+    ),
     ("muster-agent", ["MusterSigners", "MusterCommands"], "a node holds no key but its own and signs for nobody"),
     ("muster-agent", ["Yams"], "a node reads canonical JSON only, and full Foundation would double its size"),
     ("tuf-client", ["MusterSigners", "MusterStore"], "it verifies; it never signs and keeps no register"),
@@ -267,12 +272,8 @@ let systemLibraries: [Target] = [
         pkgConfig: "libsodium",
         providers: [.apt(["libsodium-dev"])]
     ),
-    .systemLibrary(
-        name: "CLibArchive",
-        path: "Sources/Shims/CLibArchive",
-        pkgConfig: "libarchive",
-        providers: [.apt(["libarchive-dev"])]
-    ),
+    // Loaded at run time, only while an archive is read: see its header.
+    .target(name: "CLibArchive", path: "Sources/Shims/CLibArchive"),
     .target(name: "CLinux", path: "Sources/Shims/CLinux"),
 ]
 

@@ -13,14 +13,17 @@ struct ArchiveEntry {
     let length: Int64
 
     /// Reads a header; refuses paths, of the entry and of a hard link's target, that lead out of the root.
-    init(_ entry: OpaquePointer) throws(PackageError) {
-        path = try Self.checked(Self.text(archive_entry_pathname_utf8(entry), archive_entry_pathname(entry)))
-        let link = archive_entry_hardlink_utf8(entry) ?? archive_entry_hardlink(entry)
+    init(_ entry: OpaquePointer, of archive: ArchiveReader) throws(PackageError) {
+        let functions = archive.functions
+        path = try Self.checked(
+            Self.text(functions.archive_entry_pathname_utf8(entry), functions.archive_entry_pathname(entry))
+        )
+        let link = functions.archive_entry_hardlink_utf8(entry) ?? functions.archive_entry_hardlink(entry)
         if link != nil { _ = try Self.checked(Self.text(link, nil)) }
-        let kind = archive_entry_filetype(entry)
+        let kind = functions.archive_entry_filetype(entry)
         isRegular = kind == S_IFREG && link == nil
         isFolder = kind == S_IFDIR
-        length = archive_entry_size(entry)
+        length = functions.archive_entry_size(entry)
     }
 
     private static func text(_ first: UnsafePointer<CChar>?, _ second: UnsafePointer<CChar>?) -> [UInt8] {

@@ -3,7 +3,7 @@ import MusterSystem
 
 /// One archive of libarchive, read by pulling pieces from a source; ends with this object.
 ///
-/// No pointer of libarchive leaves this file but `handle`, within this module.
+/// Of libarchive's pointers only that to a header leaves this file.
 final class ArchiveReader {
     /// Where the bytes come from.
     enum Source {
@@ -13,7 +13,8 @@ final class ArchiveReader {
         case member(ArchiveReader)
     }
 
-    let handle: OpaquePointer
+    private let library: ArchiveLibrary
+    private let handle: OpaquePointer
     private let source: Source
     private let buffer: UnsafeMutableRawBufferPointer
     private var offset: Int64 = 0
@@ -21,27 +22,36 @@ final class ArchiveReader {
     private var failure: PackageError?
 
     /// An archive of the given format and compression, opened.
-    init(_ source: Source, enable: (OpaquePointer) -> Void) throws(PackageError) {
-        guard let handle = archive_read_new() else { throw PackageError(.unreadable, "libarchive has no memory") }
+    init(_ source: Source, enable: (clibarchive, OpaquePointer) -> Void) throws(PackageError) {
+        switch source {
+        case .file: library = try ArchiveLibrary()
+        case .member(let outer): library = outer.library
+        }
+        guard let handle = library.functions.archive_read_new() else {
+            throw PackageError(.unreadable, "libarchive has no memory")
+        }
         self.handle = handle
         self.source = source
         buffer = .allocate(byteCount: 65536, alignment: 16)
-        enable(handle)
+        enable(functions, handle)
         let context = Unmanaged.passUnretained(self).toOpaque()
-        guard archive_read_open2(handle, context, nil, readPiece, nil, nil) == ARCHIVE_OK else {
+        guard functions.archive_read_open2(handle, context, nil, readPiece, nil, nil) == ARCHIVE_OK else {
             throw error("open")
         }
     }
 
     deinit {
-        archive_read_free(handle)
+        _ = functions.archive_read_free(handle)
         buffer.deallocate()
     }
+
+    /// libarchive's functions, each under its own name.
+    var functions: clibarchive { library.functions }
 
     /// Goes to the next member; nil at the end.
     func next() throws(PackageError) -> OpaquePointer? {
         var entry: OpaquePointer?
-        switch archive_read_next_header(handle, &entry) {
+        switch functions.archive_read_next_header(handle, &entry) {
         case ARCHIVE_OK: return entry
         case ARCHIVE_EOF: return nil
         // A warning is something libarchive guessed at; dpkg might guess otherwise.
@@ -64,7 +74,7 @@ final class ArchiveReader {
     }
 
     fileprivate func read(into piece: UnsafeMutableRawBufferPointer) throws(PackageError) -> Int {
-        let count = archive_read_data(handle, piece.baseAddress, piece.count)
+        let count = functions.archive_read_data(handle, piece.baseAddress, piece.count)
         guard count >= 0 else { throw error("read") }
         return Int(count)
     }
@@ -99,7 +109,7 @@ final class ArchiveReader {
 
     private func error(_ attempt: String) -> PackageError {
         if let failure { return failure }
-        let reason = archive_error_string(handle).map { String(cString: $0) } ?? "the archive is damaged"
+        let reason = functions.archive_error_string(handle).map { String(cString: $0) } ?? "the archive is damaged"
         return PackageError(.malformed, "cannot \(attempt) the archive: \(reason)")
     }
 }

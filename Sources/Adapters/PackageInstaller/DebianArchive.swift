@@ -14,9 +14,9 @@ enum DebianArchive {
     /// The control paragraph of a package file; the whole file has been unpacked once when this returns.
     static func control(of file: OpenFile, length: Int64) throws(PackageError) -> ControlParagraph {
         do throws(PackageError) {
-            let outer = try ArchiveReader(.file(file)) { handle in
-                archive_read_support_filter_none(handle)
-                archive_read_support_format_ar(handle)
+            let outer = try ArchiveReader(.file(file)) { library, handle in
+                _ = library.archive_read_support_filter_none(handle)
+                _ = library.archive_read_support_format_ar(handle)
             }
             try readVersion(outer)
             let control = try readControl(outer)
@@ -42,7 +42,7 @@ enum DebianArchive {
         var bytes: [UInt8]?
         var budget = TarBudget(bytes: ArchiveLimits.controlBytes, entries: ArchiveLimits.controlEntries)
         while let header = try inner.next() {
-            let entry = try ArchiveEntry(header)
+            let entry = try ArchiveEntry(header, of: inner)
             guard !entry.path.contains("/"), entry.isRegular || (entry.isFolder && entry.path == ".") else {
                 throw PackageError(.malformed, "control.tar holds \(entry.path), which is not a plain file")
             }
@@ -67,7 +67,7 @@ enum DebianArchive {
         let inner = try tar(outer, name: try nextMember(outer), stem: "data.tar", allowed: allowed)
         var budget = TarBudget(bytes: limit, entries: ArchiveLimits.dataEntries)
         while let header = try inner.next() {
-            let entry = try ArchiveEntry(header)
+            let entry = try ArchiveEntry(header, of: inner)
             try budget.take(inner, entry, limit: budget.bytes) { _ in }
         }
     }
@@ -84,7 +84,7 @@ enum DebianArchive {
 
     private static func nextMember(_ outer: ArchiveReader) throws(PackageError) -> String? {
         guard let entry = try outer.next() else { return nil }
-        guard let name = archive_entry_pathname(entry) else {
+        guard let name = outer.functions.archive_entry_pathname(entry) else {
             throw PackageError(.malformed, "a member has no name")
         }
         return String(cString: name)
@@ -101,16 +101,16 @@ enum DebianArchive {
         guard let suffix, allowed.contains(suffix) else {
             throw PackageError(.malformed, "it holds \(name.prefix(80).debugDescription) where \(stem) must be")
         }
-        return try ArchiveReader(.member(outer)) { handle in
+        return try ArchiveReader(.member(outer)) { library, handle in
             switch suffix {
-            case "gz": archive_read_support_filter_gzip(handle)
-            case "xz": archive_read_support_filter_xz(handle)
-            case "zst": archive_read_support_filter_zstd(handle)
-            case "bz2": archive_read_support_filter_bzip2(handle)
-            case "lzma": archive_read_support_filter_lzma(handle)
-            default: archive_read_support_filter_none(handle)
+            case "gz": _ = library.archive_read_support_filter_gzip(handle)
+            case "xz": _ = library.archive_read_support_filter_xz(handle)
+            case "zst": _ = library.archive_read_support_filter_zstd(handle)
+            case "bz2": _ = library.archive_read_support_filter_bzip2(handle)
+            case "lzma": _ = library.archive_read_support_filter_lzma(handle)
+            default: _ = library.archive_read_support_filter_none(handle)
             }
-            archive_read_support_format_tar(handle)
+            _ = library.archive_read_support_format_tar(handle)
         }
     }
 }

@@ -7,10 +7,9 @@
 
 import Logging
 import MusterSystem
-import ServiceLifecycle
 
 /// The agent of an enrolled node.
-public struct Agent: Service {
+public struct Agent: Sendable {
     /// How patient the agent is with a service that does not answer.
     public struct Limits: Sendable {
         /// Seconds that the service may hold a question for a manifest.
@@ -63,16 +62,14 @@ public struct Agent: Service {
         queue = AssignmentQueue(state: state, authority: authority, service: service, clock: clock, logger: logger)
     }
 
-    /// Works until the program is asked to end; an upgrade that is going on is taken up again by the next start.
-    public func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await work() }
-                group.addTask { await report() }
-                group.addTask { await keepWatchdogQuiet() }
-                group.addTask { await ssh?.run { _ = await reporter.report(within: limits.reportSeconds) } }
-                ServiceNotification.ready()
-            }
+    /// Works until its task is cancelled; an upgrade that is going on is taken up again by the next start.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await work() }
+            group.addTask { await report() }
+            group.addTask { await keepWatchdogQuiet() }
+            group.addTask { await ssh?.run { _ = await reporter.report(within: limits.reportSeconds) } }
+            ServiceNotification.ready()
         }
         ServiceNotification.stopping()
     }

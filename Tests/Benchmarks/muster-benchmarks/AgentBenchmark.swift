@@ -15,7 +15,7 @@ struct AgentBenchmark {
                 unit: "MB resident",
                 goal: Self.goal,
                 met: nil,
-                note: "\(program) is missing: packaging/bench builds it with --static-swift-stdlib and strips it"
+                note: "\(program) is missing: packaging/bench builds it with packaging/static"
             )
         }
         var status = stat()

@@ -90,6 +90,22 @@ struct EndToEndUpgradeTests {
         }
     }
 
+    @Test("an agent that waits holds nothing of libarchive, and ends with status 0 when it is asked to")
+    func agentAtRest() async throws {
+        try await FleetFixture.run { fleet in
+            try await Self.release("1.0", fleet)
+            try await fleet.addNodes(["web-1"])
+            try await fleet.muster(Self.start("1.0", stages: "100%") + ["--watch"])
+            try await Self.expect("1.0", on: "web-1", fleet)
+            let mapped = try await fleet.mappedFiles(ofAgent: "web-1")
+            #expect(mapped.contains { $0.contains("libsodium") })
+            for name in ["libarchive", "libxml2", "libicu"] {
+                #expect(!mapped.contains { $0.contains(name) }, "\(name) is still loaded")
+            }
+            #expect(await fleet.stopAgent("web-1") == 0)
+        }
+    }
+
     // MARK: Steps
 
     private static func expect(_ version: String, on node: String, _ fleet: FleetFixture) async throws {

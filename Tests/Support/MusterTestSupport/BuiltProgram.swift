@@ -114,11 +114,22 @@ public final class RunningProgram: Sendable {
         kill(pid, number)
     }
 
-    /// Asks it to end, insists after five seconds, and waits until it has.
-    public func end() async {
+    /// Asks it to end, insists after five seconds, and waits until it has; returns how it ended.
+    @discardableResult
+    public func end() async -> Int32? {
         kill(pid, SIGTERM)
-        if await exit(within: .seconds(5)) != nil { return }
+        if let status = await exit(within: .seconds(5)) { return status }
         kill(-pid, SIGKILL)
-        _ = await exit(within: .seconds(5))
+        return await exit(within: .seconds(5))
+    }
+
+    /// The files that are mapped into its memory: the program itself and its libraries.
+    public func mappedFiles() throws -> Set<String> {
+        guard let file = fopen("/proc/\(pid)/maps", "r") else { throw Failure("\(pid) has ended") }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = fread(&bytes, 1, bytes.count, file)
+        let lines = String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n")
+        return Set(lines.compactMap { $0.split(separator: " ", maxSplits: 5).last.map(String.init) })
     }
 }

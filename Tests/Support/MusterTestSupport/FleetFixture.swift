@@ -215,10 +215,19 @@ public actor FleetFixture {
         return try await Command(program, arguments).run(timeout: .seconds(60)).outputText
     }
 
-    /// Ends the agent of a node.
-    public func stopAgent(_ name: String) async {
-        guard let index = agents.lastIndex(where: { $0.name == name }) else { return }
-        await agents.remove(at: index).program.end()
+    /// Ends the agent of a node and returns its exit status.
+    @discardableResult
+    public func stopAgent(_ name: String) async -> Int32? {
+        guard let index = agents.lastIndex(where: { $0.name == name }) else { return nil }
+        return await agents.remove(at: index).program.end()
+    }
+
+    /// The files that are mapped into the memory of a node's agent.
+    public func mappedFiles(ofAgent name: String) throws -> Set<String> {
+        guard let agent = agents.last(where: { $0.name == name }) else {
+            throw RunningProgram.Failure("no agent runs for \(name)")
+        }
+        return try agent.program.mappedFiles()
     }
 
     /// The version of a package that dpkg itself says is installed; empty where there is none.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Logging
 import MusterClient
 import MusterSystem
-import ServiceLifecycle
 import UnixSignals
 
 /// `muster-agent serve`: does the node's work until it is told to end.
@@ -49,16 +48,18 @@ struct ServeCommand: AsyncParsableCommand {
         if once {
             try await agent.once()
         } else {
-            let group = ServiceGroup(
-                configuration: ServiceGroupConfiguration(
-                    services: [agent],
-                    gracefulShutdownSignals: [.sigterm, .sigint],
-                    logger: logger
-                )
-            )
-            try await group.run()
+            await Self.serve(agent)
         }
         await transport.close()
+    }
+
+    /// Lets the agent work until somebody asks the program to end.
+    private static func serve(_ agent: Agent) async {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let work = Task { await agent.run() }
+        for await _ in signals { break }
+        work.cancel()
+        await work.value
     }
 
     /// Tries for a second: `status` looks at the lock by taking it for a moment.
