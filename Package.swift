@@ -145,7 +145,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
-            "MusterPolicy", "MusterTrust", "MusterRollout", "MusterIdentity", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterPolicy", "MusterTrust", "MusterCA", "MusterRollout", "MusterIdentity", "MusterAPI", "MusterSystem",
+            "MusterKeys",
             "MusterSigners", "Tailnet", "MusterStore", "NoticeDelivery",
         ],
         libraries: [

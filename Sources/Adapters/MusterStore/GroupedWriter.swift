@@ -12,6 +12,11 @@ public final class GroupedWriter: Sendable {
         let done: CheckedContinuation<Void, any Error>
     }
 
+    /// What came of a change, which may be made twice.
+    private final class Outcome<Value: Sendable>: Sendable {
+        let value = Mutex<Value?>(nil)
+    }
+
     private struct State: Sendable {
         var waiting: [Waiting] = []
         var isWriting = false
@@ -21,6 +26,7 @@ public final class GroupedWriter: Sendable {
     private static let groupLimit = 1024
     private let driver: any SQLDriver
     private let state = Mutex(State())
+    private let listener = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ driver: any SQLDriver) {
         self.driver = driver
@@ -41,14 +47,36 @@ public final class GroupedWriter: Sendable {
         }
     }
 
+    /// Makes a change and returns what came of it, once it is on disk.
+    public func write<Value: Sendable>(
+        returning change: @escaping @Sendable (StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        let result = Outcome<Value>()
+        try await write { transaction in
+            let made = try change(transaction)
+            result.value.withLock { $0 = made }
+        }
+        guard let made = result.value.withLock({ $0 }) else {
+            throw StoreError(.unavailable, "a change of the register was not made")
+        }
+        return made
+    }
+
+    /// Calls `listener` after each group that appended events.
+    public func onEvents(_ listener: @escaping @Sendable () -> Void) {
+        self.listener.withLock { $0 = listener }
+    }
+
     private func drain() async {
         while let group = next() {
             do {
-                try await driver.write { sql in
+                let newEvents = try await driver.write { sql in
                     let transaction = StoreTransaction(sql: sql)
                     for waiting in group { try waiting.change(transaction) }
+                    return transaction.written.count
                 }
                 for waiting in group { waiting.done.resume() }
+                if newEvents > 0 { listener.withLock { $0 }?() }
             } catch {
                 await writeSingly(group)
             }
@@ -61,6 +89,7 @@ public final class GroupedWriter: Sendable {
             do {
                 try await driver.write { try waiting.change(StoreTransaction(sql: $0)) }
                 waiting.done.resume()
+                listener.withLock { $0 }?()
             } catch {
                 waiting.done.resume(throwing: error)
             }

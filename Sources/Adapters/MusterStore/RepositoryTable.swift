@@ -44,6 +44,12 @@ extension StoreTransaction {
             .map { (try $0.integer(0), try $0.bytes(1)) }
     }
 
+    /// When the newest version of a role's metadata was stored.
+    public func newestMetadataMoment(role: String) throws -> UTCTime? {
+        try sql.row("SELECT stored FROM metadata WHERE role = $1 ORDER BY version DESC LIMIT 1", [.text(role)])
+            .map { UTCTime(milliseconds: try $0.integer(0)) }
+    }
+
     /// Every version of a role's metadata, oldest first.
     public func allMetadata(role: String) throws -> [[UInt8]] {
         try sql.rows("SELECT bytes FROM metadata WHERE role = $1 ORDER BY version", [.text(role)]).map {

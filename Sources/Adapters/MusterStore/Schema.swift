@@ -117,4 +117,5 @@ let schema: [Migration] = [
             """,
         ]
     ),
+    sshMigration,
 ]

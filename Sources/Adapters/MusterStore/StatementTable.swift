@@ -6,6 +6,11 @@ import MusterModel
 extension StoreTransaction {
     /// Adds a statement; false where its id was used before.
     public func add(_ statement: SignedStatement, received: UTCTime) throws -> Bool {
+        try add(statement, envelope: statement.json.canonicalBytes, received: received)
+    }
+
+    /// The same where the canonical bytes of the whole envelope are at hand.
+    public func add(_ statement: SignedStatement, envelope: [UInt8], received: UTCTime) throws -> Bool {
         try sql.run(
             """
             INSERT INTO statements (id, type, requester, envelope, issued, expires, received)
@@ -13,7 +18,7 @@ extension StoreTransaction {
             """,
             [
                 .text(statement.statement.id.text), .text(statement.statement.type.rawValue),
-                .text(statement.statement.requester.text), .text(Self.text(statement)),
+                .text(statement.statement.requester.text), .text(String(decoding: envelope, as: UTF8.self)),
                 .integer(statement.statement.issued.milliseconds), .integer(statement.statement.expires.milliseconds),
                 .integer(received.milliseconds),
             ]

@@ -30,6 +30,8 @@ final class FleetService: Sendable {
     let repository: Repository
     let rollouts: Rollouts
     let manifests: Manifests
+    /// SSH certificates.
+    let ssh: SSHSide
     let notices: Notices
     let nodeKeys: NodeKeys
     /// Uploads without a session, while nobody can log in.
@@ -68,6 +70,7 @@ final class FleetService: Sendable {
             polls: nodePolls,
             clock: options.clock
         )
+        ssh = SSHSide(store)
         notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
         nodeKeys = NodeKeys(store: store, nodes: nodes, lifetime: options.nodeKeyLifetime)
         await names.attach(repository, store, clock: options.clock)
@@ -76,7 +79,12 @@ final class FleetService: Sendable {
     /// Reads the register into memory and goes on where the service stopped.
     func start() async throws {
         let time = options.clock()
-        store.onEvents { [eventPolls] in eventPolls.announce(0) }
+        store.onEvents { [eventPolls, ssh] in
+            eventPolls.announce(0)
+            ssh.follower.wake()
+        }
+        store.grouped.onEvents { [eventPolls] in eventPolls.announce(0) }
+        await SSHUpkeep(service: self).attach()
         await rollouts.onAssignmentChange { [manifests] in manifests.changed($0) }
         try await repository.open(at: time)
         try await nodeKeys.begin(at: time)
@@ -141,6 +149,7 @@ final class FleetService: Sendable {
         nodePolls.end()
         eventPolls.end()
         rollouts.polls.end()
+        ssh.polls.end()
     }
 
     var operators: OperatorCalls { OperatorCalls(service: self) }

@@ -59,6 +59,8 @@ final class Manifests: Sendable {
     /// Wakes a node's long poll.
     private let polls: LongPoll<NodeID>
     private let cache = Mutex(Cache())
+    /// How often every poll was ended.
+    private let interruptions = Atomic<UInt64>(0)
 
     init(
         store: Store,
@@ -89,7 +91,14 @@ final class Manifests: Sendable {
         }
     }
 
-    /// The envelope of a manifest newer than `after`, waited for at most so long; nil where there is none.
+    /// Lets every poll of these nodes end without a manifest: there is something else to fetch from the repository.
+    func interrupt(_ nodes: some Sequence<NodeID>) {
+        interruptions.add(1, ordering: .relaxed)
+        for node in nodes { polls.announce(node) }
+    }
+
+    /// The envelope of a manifest newer than `after`, waited for at most so long; nil where there is none, or at an
+    /// interruption.
     ///
     /// After each wait `recheck` may refuse whoever waited.
     func poll(
@@ -100,6 +109,7 @@ final class Manifests: Sendable {
         recheck: () async throws -> Void
     ) async throws -> [UInt8]? {
         let until = clock().adding(seconds: seconds)
+        let before = interruptions.load(ordering: .relaxed)
         while true {
             let mark = polls.mark(node)
             if let envelope = try await newest(node, after: after) { return envelope }
@@ -108,7 +118,7 @@ final class Manifests: Sendable {
             await polls.wait(for: node, after: mark, seconds: left, on: loop)
             if polls.isOver { return nil }
             try await recheck()
-            if polls.mark(node) == mark { return nil }
+            if polls.mark(node) == mark || interruptions.load(ordering: .relaxed) != before { return nil }
         }
     }
 

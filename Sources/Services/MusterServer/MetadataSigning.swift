@@ -12,7 +12,7 @@ struct FreshnessLifetimes: Sendable {
     var timestamp: Int64 = 86400
 }
 
-/// Signs snapshot and timestamp over the metadata that owners signed offline.
+/// Signs snapshot and timestamp over the metadata that owners signed offline, and the revocations.
 struct MetadataSigning: Sendable {
     let keys: ServiceKeys
     let lifetimes: FreshnessLifetimes
@@ -47,6 +47,17 @@ struct MetadataSigning: Sendable {
             )
         )
         return try await sign(SignedEnvelope(signed: timestamp.json), keys.timestamp)
+    }
+
+    /// Revocations that name this KRL; they live as long as a snapshot.
+    func revocations(version: Int64, list: [UInt8], listVersion: Int64, at time: UTCTime) async throws -> [UInt8] {
+        let targets = try RevocationMetadata.targets(
+            version: version,
+            expires: time.adding(seconds: lifetimes.snapshot).wholeSeconds,
+            list: list,
+            listVersion: listVersion
+        )
+        return try await sign(SignedEnvelope(signed: targets.json), keys.revocations)
     }
 
     private func sign(_ envelope: SignedEnvelope, _ signer: any Signer) async throws -> [UInt8] {

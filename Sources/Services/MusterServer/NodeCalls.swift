@@ -65,6 +65,9 @@ struct NodeCalls: Sendable {
         if change.hasProgress || change.hasFacts || service.rollouts.hasOpen {
             try await service.rollouts.take(change, at: time)
         }
+        if let logins = report.ssh?.logins, !logins.isEmpty {
+            try await RogueLogins(service: service).check(logins, on: node, at: time)
+        }
         let notice = NodeKeyNotice(change.entry.node.keyLife, at: time)
         return Answer.body(ReportReply(nextSeconds: service.options.reportSeconds, time: time, key: notice))
     }
@@ -97,6 +100,12 @@ struct NodeCalls: Sendable {
         let request: NodeKeyRequest = try await call.body()
         let fleet = try service.repository.publication().fleet
         return Answer.body(try await service.nodeKeys.offer(request, from: node, fleet: fleet, at: call.time))
+    }
+
+    /// `POST /v1/node/host-certificate`.
+    func hostCertificate(_ call: Call) async throws -> Response {
+        let node = try authenticate(call)
+        return try await SSHCalls(service: service).hostCertificates(call, try known(node, call))
     }
 
     /// The node whose session this is, being who it was on the tailnet when it opened the session.

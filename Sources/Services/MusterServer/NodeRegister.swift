@@ -27,8 +27,20 @@ final class NodeRegister: Sendable {
     private struct State: Sendable {
         var entries: [NodeID: Entry] = [:]
         var removed: [NodeID: String] = [:]
+        /// The nodes that are bound to a tailnet id, or address.
+        var bound: [String: Set<NodeID>] = [:]
         /// No key of any node expires by itself before this.
         var keyDeadline = UTCTime(milliseconds: 0)
+
+        mutating func bind(_ entry: Entry) {
+            bound[entry.node.boundTo.id, default: []].insert(entry.node.id)
+        }
+
+        mutating func unbind(_ entry: Entry?) {
+            guard let entry else { return }
+            bound[entry.node.boundTo.id]?.remove(entry.node.id)
+            if bound[entry.node.boundTo.id]?.isEmpty == true { bound[entry.node.boundTo.id] = nil }
+        }
     }
 
     private let state = Mutex(State())
@@ -45,7 +57,9 @@ final class NodeRegister: Sendable {
             entries[stored.node]?.lastSeen = stored.received
         }
         let removed = Dictionary(left.map { ($0.node, $0.reason) }) { first, _ in first }
-        let loaded = State(entries: entries, removed: removed)
+        var read = State(entries: entries, removed: removed)
+        for entry in entries.values { read.bind(entry) }
+        let loaded = read
         state.withLock { $0 = loaded }
     }
 
@@ -55,12 +69,23 @@ final class NodeRegister: Sendable {
     /// Why a node is no longer one; nil for one that is, or never was.
     func removal(_ id: NodeID) -> String? { state.withLock { $0.removed[id] } }
 
+    /// The one node that is bound to a tailnet id, or address; nil where there is none or more than one.
+    func only(boundTo id: String) -> Entry? {
+        state.withLock { state in
+            guard let bound = state.bound[id], bound.count == 1, let node = bound.first else { return nil }
+            return state.entries[node]
+        }
+    }
+
     /// Nodes that rollouts pass by: their keys have expired, or they left.
     var passedBy: [NodeID] {
         state.withLock { state in
             state.entries.values.filter { $0.node.keyLife.isExpiryNoted }.map(\.node.id) + state.removed.keys
         }
     }
+
+    /// The ids of every node, in no order.
+    var ids: [NodeID] { state.withLock { Array($0.entries.keys) } }
 
     /// Every node, by name.
     var all: [Entry] {
@@ -70,7 +95,9 @@ final class NodeRegister: Sendable {
     /// Adds a node.
     func put(_ node: StoredNode) {
         state.withLock { state in
+            state.unbind(state.entries[node.id])
             state.entries[node.id, default: Entry(node: node, report: nil, lastSeen: nil)].node = node
+            if let entry = state.entries[node.id] { state.bind(entry) }
             state.keyDeadline = UTCTime(milliseconds: 0)
         }
     }
@@ -79,7 +106,9 @@ final class NodeRegister: Sendable {
     func update(_ id: NodeID, _ change: (inout StoredNode) -> Void) {
         state.withLock { state in
             guard var entry = state.entries.removeValue(forKey: id) else { return }
+            state.unbind(entry)
             change(&entry.node)
+            state.bind(entry)
             state.entries[id] = entry
             state.keyDeadline = UTCTime(milliseconds: 0)
         }
@@ -88,6 +117,7 @@ final class NodeRegister: Sendable {
     /// Forgets a node that left the fleet, but not why.
     func remove(_ id: NodeID, reason: String) {
         state.withLock { state in
+            state.unbind(state.entries[id])
             state.entries[id] = nil
             state.removed[id] = reason
         }

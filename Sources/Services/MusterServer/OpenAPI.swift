@@ -104,6 +104,11 @@ enum OpenAPI {
                 asking again with the same new key changes nothing
               security: [{node: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/host-certificate:
+            post:
+              summary: certificates for the keys that the node's sshd shows, for the names that the register has
+              security: [{node: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/operator/challenge:
             post:
               summary: 32 bytes for an operator's SSH key to sign within a minute
@@ -130,7 +135,7 @@ enum OpenAPI {
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/statements:
             post:
-              summary: a signed statement, which is done or waits for approvals
+              summary: a signed statement of any type but ssh-certificate, which is done or waits for approvals
               description: enroll, tag-node, upgrade, roll-back, extend-node, exempt-node or remove-node
               security: [{operator: []}]
               responses: {'201': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
@@ -172,6 +177,68 @@ enum OpenAPI {
               security: [{operator: []}]
               parameters: [{$ref: '#/components/parameters/id'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/certificates:
+            post:
+              summary: a certificate for an ssh-certificate statement, whose own signature is the proof of who asks
+              responses: 
+                '201': {$ref: '#/components/responses/body'}
+                '202': {description: waits for approvals}
+                default: {$ref: '#/components/responses/problem'}
+          /v1/ssh/certificates/{id}:
+            get:
+              summary: how far a request is, for who made it, from where it was made, and for operators
+              security: [{}, {operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+                - {$ref: '#/components/parameters/wait'}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/certificates/{id}/approve:
+            post:
+              summary: one more signature of the request's statement; the last one issues the certificate
+              security: [{operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/certificates/{id}/deny:
+            post:
+              summary: end a request that waits
+              security: [{operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/issued:
+            get:
+              summary: certificates with serials above `after`, at most 1000
+              security: [{operator: []}]
+              parameters:
+                - {$ref: '#/components/parameters/after'}
+                - {name: operator, in: query, schema: {type: string}}
+                - {name: node, in: query, schema: {type: string}}
+                - {name: valid, in: query, schema: {enum: ['1']}, description: only those that are not over}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/waiting:
+            get:
+              summary: requests that wait for approvals
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/trust:
+            get:
+              summary: which CAs the fleet trusts, to be verified by TUF
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/revocations:
+            get:
+              summary: what was revoked, and which nodes have acknowledged the newest list
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/ssh/rotation:
+            get:
+              summary: how far the rotations of the CAs are, and what they wait for
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+            post:
+              summary: prepare a step of a rotation; the document changes once the policy keys sign it
+              security: [{operator: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/repository/files/{sha256}:
             put:
               summary: a target file, with its Content-Length
@@ -179,7 +246,7 @@ enum OpenAPI {
               security: [{operator: []}, {}]
               parameters:
                 - {$ref: '#/components/parameters/sha256'}
-                - {name: path, in: query, required: true, schema: {type: string}, description: releases/NAME or policy/NAME}
+                - {name: path, in: query, required: true, schema: {type: string}, description: 'releases/NAME, policy/NAME or ssh/trust.json'}
               responses: {'204': {$ref: '#/components/responses/empty'}, default: {$ref: '#/components/responses/problem'}}
           /v1/repository/metadata/{role}:
             post:

@@ -8,7 +8,7 @@ import TUFTrust
 /// What the repository serves now, and what of it a client would trust at this moment.
 struct Publication: Sendable {
     /// The roles that have metadata of their own below the top-level targets role.
-    static let delegatedRoles = ["policy", "releases"]
+    static let delegatedRoles = ["policy", "releases", "revocations"]
 
     /// The fleet.
     let fleet: FleetID
@@ -18,6 +18,8 @@ struct Publication: Sendable {
     let trusted: TrustedMetadata
     /// The policy; nil where it is not trusted at the moment, because something expired.
     let policy: FleetPolicy?
+    /// Which SSH CAs are trusted; nil where the fleet has no SSH side, or the policy role is not trusted at the moment.
+    let sshTrust: SSHTrust?
     /// The releases; none where they are not trusted at the moment.
     let releases: ReleaseIndex
     /// Why something is not trusted at the moment, in words.
@@ -39,6 +41,7 @@ struct Publication: Sendable {
         fleet: FleetID,
         metadata: [String: [UInt8]],
         policyDocument: [UInt8],
+        sshDocument: [UInt8] = [],
         at time: UTCTime,
         strictly: Set<String> = []
     ) throws {
@@ -62,19 +65,30 @@ struct Publication: Sendable {
             && attempt("snapshot") { bytes throws(TUFTrustError) in _ = try trusted.updateSnapshot(bytes) }
             && attempt("targets") { bytes throws(TUFTrustError) in try trusted.updateTargets(bytes) }
         var policy: FleetPolicy?
+        var sshTrust: SSHTrust?
         var releases = ReleaseIndex()
         if isFresh {
             let hasPolicy = try attempt("policy") { bytes throws(TUFTrustError) in
                 try trusted.updateDelegatedTargets(bytes, role: "policy", delegator: "targets")
             }
-            if hasPolicy { policy = try Self.policy(policyDocument, trusted) }
+            if hasPolicy {
+                policy = try Self.policy(policyDocument, trusted)
+                sshTrust = try Self.sshTrust(sshDocument, trusted)
+            }
             let hasReleases = try attempt("releases") { bytes throws(TUFTrustError) in
                 try trusted.updateDelegatedTargets(bytes, role: "releases", delegator: "targets")
             }
             if hasReleases, let targets = trusted.delegatedTargets("releases") { releases = ReleaseIndex(targets) }
+            // Fleets made by an older service have none until the first is signed.
+            if metadata["revocations"] != nil {
+                _ = try attempt("revocations") { bytes throws(TUFTrustError) in
+                    try trusted.updateDelegatedTargets(bytes, role: "revocations", delegator: "targets")
+                }
+            }
         }
         self.trusted = trusted
         self.policy = policy
+        self.sshTrust = sshTrust
         self.releases = releases
         self.troubles = troubles
     }
@@ -88,5 +102,14 @@ struct Publication: Sendable {
         try verifier.update(document)
         try verifier.finish()
         return try FleetPolicy(parsing: document)
+    }
+
+    /// The SSH CAs in `document`, where trusted metadata name such a target.
+    private static func sshTrust(_ document: [UInt8], _ trusted: TrustedMetadata) throws -> SSHTrust? {
+        guard let file = trusted.loadedTargetFile(SSHTrust.targetPath) else { return nil }
+        var verifier = try TargetVerifier(file)
+        try verifier.update(document)
+        try verifier.finish()
+        return try SSHTrust(parsing: document)
     }
 }

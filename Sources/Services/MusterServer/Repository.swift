@@ -16,10 +16,15 @@ import TUFTrust
 actor Repository {
     private let store: Store
     private let state: StateDirectory
-    private let keys: ServiceKeys
-    private let signing: MetadataSigning
+    let keys: ServiceKeys
+    let signing: MetadataSigning
     private let log: Logger
-    private let turnstile = Turnstile()
+    let revocations: RevocationRegister
+    let turnstile = Turnstile()
+    /// Judges a new `ssh/trust.json` beside the one before.
+    var trustCheck: (@Sendable (SSHTrust?, SSHTrust) async throws -> Void)?
+    /// Told of each publication and the one before.
+    private var listener: (@Sendable (Publication?, Publication) async -> Void)?
     private nonisolated let published = Mutex<Publication?>(nil)
 
     init(store: Store, state: StateDirectory, keys: ServiceKeys, lifetimes: FreshnessLifetimes, log: Logger) {
@@ -28,6 +33,16 @@ actor Repository {
         self.keys = keys
         self.log = log
         signing = MetadataSigning(keys: keys, lifetimes: lifetimes)
+        revocations = RevocationRegister(store: store)
+    }
+
+    /// Who judges a new `ssh/trust.json`, and who is told of each publication.
+    func attach(
+        trustCheck: @escaping @Sendable (SSHTrust?, SSHTrust) async throws -> Void,
+        listener: @escaping @Sendable (Publication?, Publication) async -> Void
+    ) {
+        self.trustCheck = trustCheck
+        self.listener = listener
     }
 
     /// What is published now; nil before there is a fleet.
@@ -55,10 +70,11 @@ actor Repository {
         let publication = try Publication(
             fleet: fleet,
             metadata: metadata,
-            policyDocument: try policyDocument(metadata),
+            policyDocument: try document(FleetPolicy.targetPath, metadata),
+            sshDocument: try document(SSHTrust.targetPath, metadata),
             at: time
         )
-        published.withLock { $0 = publication }
+        await take(publication, after: nil)
         try await refresh(at: time)
         for trouble in current?.troubles ?? [] { log.warning("not trusted at the moment: \(trouble)") }
     }
@@ -77,23 +93,29 @@ actor Repository {
                 throw Problem.notVerified("\(role): a fleet begins with version 1")
             }
             try checkRoot(upload.root)
+            let list = try await renewRevocations(&metadata, after: [:], at: time)
             try await sign(&metadata, snapshotVersion: 1, timestampVersion: 1, at: time)
             let publication = try verified(
                 fleet: fleet,
                 metadata,
                 upload.policyDocument,
+                upload.sshTrust ?? [],
                 at: time,
                 strictly: Set(metadata.keys)
             )
             try checkDelegations(publication)
-            let file = try keep(upload.policyDocument, at: time)
+            if let trust = publication.sshTrust { try await trustCheck?(nil, trust) }
+            var files = [try keep(upload.policyDocument, FleetPolicy.targetPath, at: time)]
+            if let trust = upload.sshTrust { files.append(try keep(trust, SSHTrust.targetPath, at: time)) }
+            if let list { files.append(list) }
+            let kept = files
             let written = metadata
             let made = try await store.write { transaction in
                 guard try transaction.setOnce("fleet", Digest.sha256(upload.root)) else { return false }
                 for (role, bytes) in written {
                     try transaction.addMetadata(role: role, version: 1, bytes: bytes, at: time)
                 }
-                try transaction.put(file)
+                for file in kept { try transaction.put(file) }
                 try transaction.append(
                     event: "fleet-created",
                     actor: "musterd",
@@ -103,7 +125,7 @@ actor Repository {
                 return true
             }
             guard made else { throw Problem.conflict("there is a fleet already") }
-            published.withLock { $0 = publication }
+            await take(publication, after: nil)
         }
     }
 
@@ -198,35 +220,42 @@ actor Repository {
     func refresh(at time: UTCTime) async throws {
         try await turnstile.pass {
             guard let old = current else { return }
-            if try isRefreshDue(old, at: time) {
+            if try await isRefreshDue(old, at: time) {
                 return try await publish(old.metadata, after: old, added: [:], event: nil, at: time)
             }
             guard let validUntil = old.validUntil, validUntil <= time else { return }
             let publication = try verified(
                 fleet: old.fleet,
                 old.metadata,
-                try policyDocument(old.metadata),
+                try document(FleetPolicy.targetPath, old.metadata),
+                try document(SSHTrust.targetPath, old.metadata),
                 at: time,
                 strictly: []
             )
             for trouble in publication.troubles { log.warning("no longer trusted: \(trouble)") }
-            published.withLock { $0 = publication }
+            await take(publication, after: old)
         }
     }
 
-    private func isRefreshDue(_ publication: Publication, at time: UTCTime) throws -> Bool {
+    private func take(_ publication: Publication, after old: Publication?) async {
+        published.withLock { $0 = publication }
+        await listener?(old, publication)
+    }
+
+    private func isRefreshDue(_ publication: Publication, at time: UTCTime) async throws -> Bool {
         func expires(_ role: String) throws -> UTCTime {
             let bytes = publication.metadata[role] ?? []
             let envelope = try SignedEnvelope(parsing: bytes, limit: 5_000_000)
             return envelope.signedNode["expires"]?.string.flatMap { UTCTime($0) } ?? UTCTime(milliseconds: 0)
         }
-        return try expires("timestamp") < time.adding(seconds: signing.lifetimes.timestamp / 2)
-            || expires("snapshot") < time.adding(seconds: signing.lifetimes.snapshot / 2)
+        if try expires("timestamp") < time.adding(seconds: signing.lifetimes.timestamp / 2) { return true }
+        if try expires("snapshot") < time.adding(seconds: signing.lifetimes.snapshot / 2) { return true }
+        return try await isRevocationDue(publication, at: time)
     }
 
-    private typealias Event = (type: String, actor: String, detail: JSONValue)
+    typealias Event = (type: String, actor: String, detail: JSONValue)
 
-    private func publish(
+    func publish(
         _ offline: [String: [UInt8]],
         after old: Publication,
         added: [String: Int64],
@@ -236,24 +265,31 @@ actor Repository {
         var metadata = offline
         let snapshotVersion = try version(old.metadata["snapshot"] ?? [], "snapshot") + 1
         let timestampVersion = try version(old.metadata["timestamp"] ?? [], "timestamp") + 1
+        let list = try await renewRevocations(&metadata, after: old.metadata, at: time)
         try await sign(&metadata, snapshotVersion: snapshotVersion, timestampVersion: timestampVersion, at: time)
         let publication = try verified(
             fleet: old.fleet,
             metadata,
-            try policyDocument(metadata),
+            try document(FleetPolicy.targetPath, metadata),
+            try document(SSHTrust.targetPath, metadata),
             at: time,
             strictly: Set(added.keys)
         )
         try checkTrusted(publication, added)
         if added.keys.contains("targets") { try checkDelegations(publication) }
         if added.keys.contains("releases") { try await checkFiles(publication) }
+        if added.keys.contains("policy") { try await checkTrustDocument(publication, after: old) }
         warnOfLostFiles(old, publication)
         let written = metadata
         try await store.write { transaction in
             for (role, version) in added {
                 try transaction.addMetadata(role: role, version: version, bytes: written[role] ?? [], at: time)
             }
-            let fresh = [("snapshot", snapshotVersion, Int64(20)), ("timestamp", timestampVersion, Int64(0))]
+            var fresh = [("snapshot", snapshotVersion, Int64(20)), ("timestamp", timestampVersion, Int64(0))]
+            if let list, let signed = RevocationMetadata(written[RevocationMetadata.role]) {
+                try transaction.put(list)
+                fresh.append((RevocationMetadata.role, signed.version, 20))
+            }
             for (role, version, kept) in fresh {
                 try transaction.addMetadata(role: role, version: version, bytes: written[role] ?? [], at: time)
                 try transaction.removeMetadata(role: role, before: version - kept)
@@ -262,7 +298,7 @@ actor Repository {
                 try transaction.append(event: event.type, actor: event.actor, detail: event.detail, at: time)
             }
         }
-        published.withLock { $0 = publication }
+        await take(publication, after: old)
     }
 
     /// What was added must be trusted now: below a role that has expired nothing was looked at.
@@ -298,6 +334,7 @@ actor Repository {
         fleet: FleetID,
         _ metadata: [String: [UInt8]],
         _ policyDocument: [UInt8],
+        _ sshDocument: [UInt8],
         at time: UTCTime,
         strictly: Set<String>
     ) throws -> Publication {
@@ -306,6 +343,7 @@ actor Repository {
                 fleet: fleet,
                 metadata: metadata,
                 policyDocument: policyDocument,
+                sshDocument: sshDocument,
                 at: time,
                 strictly: strictly
             )
@@ -328,15 +366,15 @@ actor Repository {
 
     // MARK: - Files that metadata names
 
-    /// The content of the policy that `policy` metadata names; empty where it is not on disk.
-    private func policyDocument(_ metadata: [String: [UInt8]]) throws -> [UInt8] {
+    /// The content of the target that `policy` metadata names; empty where they name none.
+    func document(_ path: String, _ metadata: [String: [UInt8]]) throws -> [UInt8] {
         guard let bytes = metadata["policy"],
             let targets = try? Targets(try SignedEnvelope(parsing: bytes, limit: 5_000_000)),
-            let sha256 = targets.file(FleetPolicy.targetPath)?.hashes.fileNamePrefix
+            let sha256 = targets.file(path)?.hashes.fileNamePrefix
         else { return [] }
         guard let document = try BoundedFile.readIfPresent(state.file(sha256), limit: 4_000_000) else {
             throw Problem.conflict(
-                "policy: upload the file first: PUT /v1/repository/files/\(sha256)?path=\(FleetPolicy.targetPath)"
+                "policy: upload the file first: PUT /v1/repository/files/\(sha256)?path=\(path)"
             )
         }
         return document
@@ -361,14 +399,9 @@ actor Repository {
         log.warning("releases no longer trusted: \(lost.sorted().joined(separator: ", "))")
     }
 
-    private func keep(_ document: [UInt8], at time: UTCTime) throws -> StoredFile {
+    func keep(_ document: [UInt8], _ path: String, at time: UTCTime) throws -> StoredFile {
         let sha256 = Hex.encode(Digest.sha256(document))
         try AtomicFile.write(document, to: state.file(sha256))
-        return StoredFile(
-            sha256: sha256,
-            length: Int64(document.count),
-            path: FleetPolicy.targetPath,
-            stored: time
-        )
+        return StoredFile(sha256: sha256, length: Int64(document.count), path: path, stored: time)
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import Hummingbird
 import MusterAPI
 import MusterKeys
+import MusterModel
 import MusterPolicy
 import MusterStore
 import MusterSystem
@@ -27,8 +28,10 @@ struct RepositoryUpload: Sendable {
             throw Problem.malformed("'\(sha256)' is not a SHA-256 in lower-case hexadecimal digits")
         }
         guard let path = call.query("path"), TargetPath.isSafe(path),
-            path.hasPrefix("releases/") || path.hasPrefix("policy/")
-        else { throw Problem.malformed("query member 'path' is not releases/NAME or policy/NAME") }
+            path.hasPrefix("releases/") || path.hasPrefix("policy/") || path == SSHTrust.targetPath
+        else {
+            throw Problem.malformed("query member 'path' is not releases/NAME, policy/NAME or \(SSHTrust.targetPath)")
+        }
         guard let text = call.request.headers[.contentLength], let length = Int64(text), length >= 0 else {
             throw Problem(
                 status: 411,
@@ -98,8 +101,8 @@ struct RepositoryUpload: Sendable {
             if let release = publication.releases.release(path) { referenced.insert(Hex.encode(release.sha256)) }
         }
         guard publication.troubles.isEmpty else { return }
-        if let policy = publication.trusted.loadedTargetFile(FleetPolicy.targetPath)?.hashes.fileNamePrefix {
-            referenced.insert(policy)
+        for path in [FleetPolicy.targetPath, SSHTrust.targetPath, RevocationMetadata.targetPath] {
+            if let file = publication.trusted.loadedTargetFile(path)?.hashes.fileNamePrefix { referenced.insert(file) }
         }
         let before = time.adding(seconds: -86400)
         for file in try await store.read({ try $0.files() })

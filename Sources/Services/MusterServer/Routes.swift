@@ -10,12 +10,14 @@ struct Routes: Sendable {
     private let fleet: FleetCalls
     private let statements: StatementCalls
     private let repository: RepositoryServing
+    private let ssh: SSHCalls
 
     init(_ service: FleetService) {
         self.service = service
         node = NodeCalls(service: service)
         fleet = FleetCalls(service: service)
         statements = StatementCalls(service: service)
+        ssh = SSHCalls(service: service)
         repository = RepositoryServing(store: service.store, state: service.state, repository: service.repository)
     }
 
@@ -78,6 +80,22 @@ struct Routes: Sendable {
             try await allowing(call, .put) { try await fleet.putFile(call, path[2]) }
         case ("repository", 3) where path[1] == "metadata":
             try await allowing(call, .post) { try await fleet.putMetadata(call, path[2]) }
+        case ("ssh", 2...4): try await sshCall(call, Array(path.dropFirst()))
+        default: throw Problem.missing("there is nothing at \(call.request.uri.path)")
+        }
+    }
+
+    private func sshCall(_ call: Call, _ path: [String]) async throws -> Response {
+        switch (path.first, path.count) {
+        case ("certificates", 1): try await allowing(call, .post) { try await ssh.request(call) }
+        case ("certificates", 2): try await allowing(call, .get) { try await ssh.certificate(call, path[1]) }
+        case ("certificates", 3): try await allowing(call, .post) { try await ssh.control(call, path[1], path[2]) }
+        case ("issued", 1): try await allowing(call, .get) { try await ssh.issued(call) }
+        case ("waiting", 1): try await allowing(call, .get) { try await ssh.waiting(call) }
+        case ("trust", 1): try await allowing(call, .get) { try ssh.trust(call) }
+        case ("revocations", 1): try await allowing(call, .get) { try await ssh.revocations(call) }
+        case ("rotation", 1) where call.request.method == .post: try await ssh.rotation(call)
+        case ("rotation", 1): try await allowing(call, .get) { try await ssh.rotation(call) }
         default: throw Problem.missing("there is nothing at \(call.request.uri.path)")
         }
     }
@@ -89,6 +107,7 @@ struct Routes: Sendable {
         case "report": try await allowing(call, .post) { try await node.report(call) }
         case "manifest": try await allowing(call, .get) { try await node.manifest(call) }
         case "key": try await allowing(call, .post) { try await node.replaceKey(call) }
+        case "host-certificate": try await allowing(call, .post) { try await node.hostCertificate(call) }
         default: throw Problem.missing("there is nothing at \(call.request.uri.path)")
         }
     }

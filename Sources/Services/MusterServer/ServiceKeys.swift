@@ -2,17 +2,19 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterKeys
+import MusterModel
 import MusterSigners
 import MusterSystem
-import OpenSSHFormats
 import SignatureVerification
 
-/// The four keys that the service signs with: freshness, manifests and revocations, never a release or a statement.
+/// The keys that the service signs with: freshness, manifests, revocations and certificates, never a release or a statement.
 struct ServiceKeys: Sendable {
     let snapshot: any Signer
     let timestamp: any Signer
     let manifest: any Signer
     let revocations: any Signer
+    /// The SSH certificate authorities.
+    let authorities: SSHAuthorityKeys
 
     /// What each key is for, which is also the name of its file.
     static let roles = ["snapshot", "timestamp", "manifest", "revocations"]
@@ -23,18 +25,21 @@ struct ServiceKeys: Sendable {
             snapshot: snapshot.publicKey,
             timestamp: timestamp.publicKey,
             manifest: manifest.publicKey,
-            revocations: revocations.publicKey
+            revocations: revocations.publicKey,
+            sshUserAuthority: authorities.key(.user, .present)?.publicKey,
+            sshHostAuthority: authorities.key(.host, .present)?.publicKey
         )
     }
 
     /// What the set-up token holds of them.
     var digest: [UInt8] { Digest.sha256(description.json.canonicalBytes) }
 
-    private init(_ signers: [any Signer]) {
+    private init(_ signers: [any Signer], _ authorities: SSHAuthorityKeys) {
         snapshot = signers[0]
         timestamp = signers[1]
         manifest = signers[2]
         revocations = signers[3]
+        self.authorities = authorities
     }
 
     /// Opens the sealed files below `folder`; makes those that are missing.
@@ -52,7 +57,8 @@ struct ServiceKeys: Sendable {
                     cost: .interactive
                 ).write(to: path)
                 return key
-            }
+            },
+            try SSHAuthorityKeys.sealed(in: folder, passphrase: passphrase)
         )
     }
 
@@ -60,16 +66,12 @@ struct ServiceKeys: Sendable {
     static func agent(_ socket: String, folder: String) async throws -> ServiceKeys {
         let agent = SSHAgent(path: socket)
         let file = folder + "/agent-keys"
+        let available = try await agent.ed25519Keys()
         let keys: [[UInt8]]
         if let bytes = try BoundedFile.readIfPresent(file, limit: 4096) {
             keys = String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { Hex.decode($0) }
         } else {
-            keys = try await agent.keys().compactMap { identity in
-                guard let key = try? SSHPublicKey(blob: identity.blob), case .ed25519(let bytes) = key.material else {
-                    return nil
-                }
-                return bytes
-            }
+            keys = available
         }
         guard keys.count >= roles.count else {
             throw SigningError(
@@ -81,7 +83,13 @@ struct ServiceKeys: Sendable {
         for key in keys.prefix(roles.count) { signers.append(try await AgentSigner(agent: agent, publicKey: key)) }
         let text = keys.prefix(roles.count).map { Hex.encode($0) + "\n" }.joined()
         try AtomicFile.write(Array(text.utf8), to: file)
-        return ServiceKeys(signers)
+        let authorities = try await SSHAuthorityKeys.agent(
+            agent,
+            folder: folder,
+            reserved: Set(keys.prefix(roles.count)),
+            available: available
+        )
+        return ServiceKeys(signers, authorities)
     }
 
     /// A passphrase of this machine: it keeps the keys out of backups that leave out one file, nothing more.

@@ -27,7 +27,9 @@ struct StatementCalls: Sendable {
             case .extendNode(let body): try await nodeStatements.extend(signed, body, signers, check)
             case .exemptNode(let body): try await nodeStatements.exempt(signed, body, signers, check)
             case .removeNode(let body): try await nodeStatements.remove(signed, body, signers, check)
-            case .sshCertificate, .revoke: throw Problem.refused("this service cannot do that yet")
+            case .revoke(let body): try await Revoking(service: service).revoke(signed, body, signers, check)
+            case .sshCertificate:
+                throw Problem.malformed("an ssh-certificate statement goes to POST /v1/ssh/certificates")
             }
         return Answer.body(reply, status: .created)
     }

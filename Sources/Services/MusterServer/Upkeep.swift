@@ -21,6 +21,7 @@ struct Upkeep: Service {
                     await attempt("rollouts") { try await service.rollouts.tick(at: now) }
                 }
                 await attempt("node keys") { try await service.noteExpiries(at: now) }
+                await attempt("revocations") { try await SSHUpkeep(service: service).follow(at: now) }
                 turn += 1
                 guard turn % Self.slowly == 0 else { continue }
                 await attempt("fresh metadata") { try await service.repository.refresh(at: now) }
@@ -28,6 +29,7 @@ struct Upkeep: Service {
                 await attempt("unreferenced files") {
                     try await service.upload.removeUnreferenced(publication, at: now)
                 }
+                await attempt("certificates that are over") { try await SSHUpkeep(service: service).forget(at: now) }
             }
         }
     }

@@ -45,7 +45,7 @@ enum CertificateBenchmark {
         let value = rate(made)
         let reference = rate(plain)
         return Figure(
-            name: "ssh-certificates",
+            name: "certificates-signed",
             value: value,
             unit: "per second of CPU",
             reference: "plain libsodium Ed25519 signatures of the same bytes",

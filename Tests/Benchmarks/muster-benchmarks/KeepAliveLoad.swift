@@ -1,29 +1,41 @@
 import NIOCore
 import NIOPosix
 
-/// Sends the same prepared requests again and again over connections that stay open, one request at a time on each.
+/// Sends prepared requests over connections that stay open, one request at a time on each.
 ///
 /// The loader is as cheap as can be: it looks only for the status and the length of each answer, so that the second core
 /// is enough to keep one server core busy.
 struct KeepAliveLoad {
-    /// Whole requests, head and body, one for each connection.
-    let requests: [[UInt8]]
-    /// Answers to wait for on each connection.
+    /// Whole requests, head and body, of each connection, in order.
+    let sequences: [[[UInt8]]]
+    /// How often each sequence is sent.
     let rounds: Int
     /// The status that every answer must have.
     let status: String
 
+    /// The same request again and again, one for each connection.
+    init(requests: [[UInt8]], rounds: Int, status: String) {
+        self.init(sequences: requests.map { [$0] }, rounds: rounds, status: status)
+    }
+
+    /// One sequence for each connection, sent `rounds` times.
+    init(sequences: [[[UInt8]]], rounds: Int = 1, status: String) {
+        self.sequences = sequences
+        self.rounds = rounds
+        self.status = status
+    }
+
     /// Runs the load against a loopback port; throws when an answer is not the expected one.
     func run(port: Int) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for request in requests {
-                group.addTask { try await connection(request, port) }
+            for sequence in sequences {
+                group.addTask { try await connection(sequence, port) }
             }
             try await group.waitForAll()
         }
     }
 
-    private func connection(_ request: [UInt8], _ port: Int) async throws {
+    private func connection(_ sequence: [[UInt8]], _ port: Int) async throws {
         let rounds = rounds
         let status = status
         let (channel, done) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -31,7 +43,8 @@ struct KeepAliveLoad {
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let done = channel.eventLoop.makePromise(of: Void.self)
-                    let handler = Exchange(ByteBuffer(bytes: request), rounds, Array(status.utf8), done)
+                    let requests = sequence.map { ByteBuffer(bytes: $0) }
+                    let handler = Exchange(requests, rounds * requests.count, Array(status.utf8), done)
                     try channel.pipeline.syncOperations.addHandler(handler)
                     return (channel, done.futureResult)
                 }
@@ -51,21 +64,27 @@ private final class Exchange: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let request: ByteBuffer
+    private let requests: [ByteBuffer]
+    private var sent = 0
     private var remaining: Int
     private let status: [UInt8]
     private let done: EventLoopPromise<Void>
     private var received: [UInt8] = []
 
-    init(_ request: ByteBuffer, _ rounds: Int, _ status: [UInt8], _ done: EventLoopPromise<Void>) {
-        self.request = request
-        self.remaining = rounds
+    init(_ requests: [ByteBuffer], _ count: Int, _ status: [UInt8], _ done: EventLoopPromise<Void>) {
+        self.requests = requests
+        self.remaining = count
         self.status = status
         self.done = done
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        send(context)
+    }
+
+    private func send(_ context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(requests[sent % requests.count]), promise: nil)
+        sent += 1
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -81,7 +100,7 @@ private final class Exchange: ChannelInboundHandler {
         if remaining == 0 {
             done.succeed()
         } else {
-            context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+            send(context)
         }
     }
 

@@ -16,7 +16,9 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("targets-10000", { try TargetsBenchmark.figure(in: $0) }),
     ("report-http", { try await ReportBenchmark(folder: $0, binaries: binaries).figure() }),
     ("ssh-principals", { try PrincipalsBenchmark(folder: $0, binaries: binaries).figure() }),
-    ("ssh-certificates", { _ in try CertificateBenchmark.figure() }),
+    ("certificates-signed", { _ in try CertificateBenchmark.figure() }),
+    ("certificate-http", { try await CertificateHTTPBenchmark(folder: $0, binaries: binaries).figure() }),
+    ("krl-100000", { try await RevocationBenchmark(folder: $0).figure() }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 

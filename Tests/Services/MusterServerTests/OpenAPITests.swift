@@ -12,6 +12,8 @@ struct OpenAPITests {
             let session = try await fixture.login()
             var path = ""
             var count = 0
+            // The rotation is read and driven at one path.
+            let double = "/v1/ssh/rotation"
             for line in OpenAPI.document.split(separator: "\n") {
                 let text = line.drop { $0 == " " }
                 if text.hasPrefix("/"), line.hasPrefix("  /") {
@@ -27,6 +29,7 @@ struct OpenAPITests {
                     .replacing("{code}", with: "K7QD-42MX")
                 count += 1
                 for tried in [HTTPRequest.Method.get, .post, .put] where !(path.hasPrefix("/tuf") && tried != method) {
+                    if path == double, tried != method, tried != .put { continue }
                     let reply = try await fixture.client.transport.exchange(
                         HTTPRequest(
                             fixture.url + address,
@@ -41,7 +44,7 @@ struct OpenAPITests {
                     #expect(!text.contains("there is nothing at"), "\(tried.rawValue) \(path)")
                 }
             }
-            #expect(count == 30)
+            #expect(count == 41)
         }
     }
 }

@@ -121,6 +121,7 @@ final class ServerFixture: Sendable {
         let keys = [
             ("snapshot", simulator.snapshotKey), ("timestamp", simulator.timestampKey),
             ("manifest", simulator.manifestKey), ("revocations", simulator.revocationsKey),
+            ("user-ca", FleetSimulator.userAuthority), ("host-ca", FleetSimulator.hostAuthority),
         ]
         for (role, key) in keys {
             var seed = key.seed
@@ -141,7 +142,8 @@ final class ServerFixture: Sendable {
             targets: fleet.files["metadata/1.targets.json"] ?? [],
             releases: fleet.files["metadata/1.releases.json"] ?? [],
             policy: fleet.files["metadata/1.policy.json"] ?? [],
-            policyDocument: fleet.policyDocument.canonicalBytes
+            policyDocument: fleet.policyDocument.canonicalBytes,
+            sshTrust: fleet.sshTrust?.bytes
         )
     }
 

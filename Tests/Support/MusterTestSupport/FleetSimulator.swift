@@ -53,6 +53,8 @@ public struct FleetSimulator: Sendable {
     public var policyDocument: JSONValue
     /// `ssh/trust.json`, a target file; nil for a fleet without an SSH side.
     public var sshTrust: SSHTrust?
+    /// The file where it is to be another than `sshTrust`, and perhaps make no sense.
+    public var sshTrustBytes: [UInt8]?
     /// `ssh/revoked.krl`, a target of the revocations role; nil before anything was revoked.
     public var revocationList: [UInt8]?
     /// Version of the revocations metadata, and what they say of the list's version.
@@ -127,7 +129,9 @@ public struct FleetSimulator: Sendable {
 
     /// Puts the files of the SSH side among those that are served.
     private mutating func publishSSH(_ roles: inout [String: MetaFile]) throws {
-        if let trust = sshTrust?.bytes { files["targets/" + Self.hashed(SSHTrust.targetPath, trust)] = trust }
+        if let trust = sshTrustBytes ?? sshTrust?.bytes {
+            files["targets/" + Self.hashed(SSHTrust.targetPath, trust)] = trust
+        }
         guard let list = revocationList else { return }
         files["targets/" + Self.hashed("ssh/revoked.krl", list)] = list
         let metadata = try put(try revocations(list), "metadata/\(revocationsVersion).revocations.json")
@@ -222,7 +226,9 @@ public struct FleetSimulator: Sendable {
 
     private func policy() throws -> SignedEnvelope {
         var files = [TargetFile(path: "policy/fleet.json", content: policyDocument.canonicalBytes)]
-        if let sshTrust { files.append(TargetFile(path: SSHTrust.targetPath, content: sshTrust.bytes)) }
+        if let trust = sshTrustBytes ?? sshTrust?.bytes {
+            files.append(TargetFile(path: SSHTrust.targetPath, content: trust))
+        }
         let targets = try Targets(
             version: policyVersion,
             expires: time.adding(seconds: offlineLifetime),

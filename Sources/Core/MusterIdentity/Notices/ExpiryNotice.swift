@@ -34,6 +34,7 @@ public struct ExpiryNotice: Hashable, Comparable, Sendable {
             "log in to the tailnet again on the node (tailscale up --force-reauth), or switch off key expiry for it"
         case .operatorKey:
             "give the key a later date in the policy, or replace it, then: muster policy publish FILE"
+        case .sshAuthority: "muster ssh rotate \(name)"
         case .metadata:
             switch subject.id {
             case "root", "targets": "muster fleet renew"
@@ -63,6 +64,7 @@ public struct ExpiryNotice: Hashable, Comparable, Sendable {
         switch subject.kind {
         case .nodeKey: "the key of node \(name)"
         case .tailnetKey: "the tailnet key of node \(name)"
+        case .sshAuthority: "the SSH \(name) CA \(OneLine.text(subject.id))"
         case .operatorKey: "the key \(OneLine.text(subject.id)) of operator \(name)"
         case .metadata: subject.id == "policy" ? "the policy" : "the \(name) metadata"
         }

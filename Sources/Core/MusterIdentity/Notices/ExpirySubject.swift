@@ -10,6 +10,8 @@ public struct ExpirySubject: Hashable, Sendable {
         case tailnetKey = "tailnet-key"
         /// An SSH key of an operator in the policy.
         case operatorKey = "operator-key"
+        /// The key of an SSH certificate authority; its name is `user` or `host`.
+        case sshAuthority = "ssh-authority"
         /// Metadata that owners sign offline: root, targets, releases, policy.
         case metadata
     }

@@ -30,6 +30,8 @@ struct FleetCeremony: Sendable {
     let service: ServiceDescription.Keys
     let time: UTCTime
     let expiresDays: Int
+    /// For how many days the first SSH CAs are trusted.
+    var authorityDays = 365
 
     /// What was made.
     struct Beginning: Sendable {
@@ -38,6 +40,8 @@ struct FleetCeremony: Sendable {
         let releases: [UInt8]
         let policy: [UInt8]
         let policyDocument: [UInt8]
+        /// The target `ssh/trust.json`; nil where the service has no keys for certificates.
+        let sshTrust: [UInt8]?
 
         /// The fleet's id.
         var fleet: FleetID? { FleetID(digest: Digest.sha256(root)) }
@@ -45,13 +49,16 @@ struct FleetCeremony: Sendable {
 
     /// Signs the beginning.
     func begin(policyDocument: [UInt8]) throws -> Beginning {
-        let policyTarget = TargetFile(path: TrustedView.policyPath, content: policyDocument)
+        var policyTargets = [TargetFile(path: TrustedView.policyPath, content: policyDocument)]
+        let trust = try SSHTrustBeginning(service: service, time: time, days: authorityDays).document()
+        if let trust { policyTargets.append(TargetFile(path: SSHTrust.targetPath, content: trust.bytes)) }
         return Beginning(
             root: try signed(try rootMetadata().json, root),
             targets: try signed(try targetsMetadata().json, root),
             releases: try signed(try Targets(version: 1, expires: expires).json, release),
-            policy: try signed(try Targets(version: 1, expires: expires, targets: [policyTarget]).json, policy),
-            policyDocument: policyDocument
+            policy: try signed(try Targets(version: 1, expires: expires, targets: policyTargets).json, policy),
+            policyDocument: policyDocument,
+            sshTrust: trust?.bytes
         )
     }
 
@@ -86,7 +93,7 @@ struct FleetCeremony: Sendable {
                         name: "policy",
                         keys: policy.roleKeys,
                         terminating: true,
-                        scope: .paths([TrustedView.policyPath, "ssh/trust.json"])
+                        scope: .paths([TrustedView.policyPath, SSHTrust.targetPath])
                     ),
                     DelegatedRole(
                         name: "releases",

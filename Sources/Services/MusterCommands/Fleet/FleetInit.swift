@@ -52,6 +52,8 @@ struct FleetInit: ContextCommand {
 
     @Option(help: "Days until the signed metadata must be renewed.") var expiresDays = 365
 
+    @Option(help: "Days until the SSH certificate authorities must be replaced.") var sshCaDays = 365
+
     @Option(help: ArgumentHelp("PEM file of certificate authorities to believe.", valueName: "file"))
     var caFile: String?
 
@@ -68,6 +70,7 @@ struct FleetInit: ContextCommand {
             }
         }
         guard (1...3650).contains(expiresDays) else { throw ValidationError("--expires-days is not within 1 to 3650") }
+        guard (1...3650).contains(sshCaDays) else { throw ValidationError("--ssh-ca-days is not within 1 to 3650") }
     }
 
     func run(_ context: CommandContext) async throws {
@@ -116,7 +119,8 @@ struct FleetInit: ContextCommand {
             policy: group(policyKeys, policyThreshold),
             service: description.keys,
             time: context.now(),
-            expiresDays: expiresDays
+            expiresDays: expiresDays,
+            authorityDays: sshCaDays
         )
         let beginning = try ceremony.begin(policyDocument: document)
         guard let fleet = beginning.fleet else { throw CommandFailure.refused("cannot name the fleet") }
@@ -136,7 +140,8 @@ struct FleetInit: ContextCommand {
                     targets: beginning.targets,
                     releases: beginning.releases,
                     policy: beginning.policy,
-                    policyDocument: beginning.policyDocument
+                    policyDocument: beginning.policyDocument,
+                    sshTrust: beginning.sshTrust
                 )
             )
         } catch let error as ClientError where error.status != nil {

@@ -15,7 +15,10 @@ struct ExpirySubjects: Sendable {
 
     /// The subjects; what cannot be asked just now is left out, and nobody takes it for gone.
     func all() async -> [ExpirySubject] {
-        let offline = service.repository.current.map { Self.metadata($0) + Self.operators($0) } ?? []
+        let offline =
+            service.repository.current.map { publication in
+                Self.metadata(publication) + Self.operators(publication) + Self.authorities(publication)
+            } ?? []
         return offline + nodeKeys + tailnetKeys
     }
 
@@ -55,6 +58,20 @@ struct ExpirySubjects: Sendable {
             guard var expires = publication.expiry(of: role) else { return nil }
             if role == "policy", let document = publication.policy?.expires { expires = min(expires, document) }
             return ExpirySubject(kind: .metadata, id: role, name: role, expires: expires)
+        }
+    }
+
+    /// SSH CAs that sign or will: one that retires is meant to go.
+    private static func authorities(_ publication: Publication) -> [ExpirySubject] {
+        SSHAuthorityKind.allCases.flatMap { kind in
+            (publication.sshTrust?.authorities(kind) ?? []).filter { $0.phase != .retiring }.map { authority in
+                ExpirySubject(
+                    kind: .sshAuthority,
+                    id: authority.publicKey.fingerprint,
+                    name: kind.rawValue,
+                    expires: authority.expires
+                )
+            }
         }
     }
 

@@ -1,0 +1,277 @@
+import ByteCoding
+import CanonicalJSON
+import MusterAPI
+import MusterCA
+import MusterKeys
+import MusterModel
+import MusterPolicy
+import MusterSigners
+import MusterStore
+import MusterTrust
+import OpenSSHFormats
+
+/// User certificates: a statement is verified, the policy decides, and the record is on disk before the certificate leaves.
+struct CertificateIssuing: Sendable {
+    let service: FleetService
+
+    /// Most bytes of a statement: it has to fit into a certificate.
+    static let byteLimit = SSHCertificate.byteLimit
+    /// Most requests that may wait, from one place.
+    static let waitingLimit = 32
+
+    /// A statement that was read and verified.
+    struct Verified: Sendable {
+        let signed: SignedStatement
+        let envelope: [UInt8]
+        let body: SSHCertificateBody
+        let signers: [StatementSigner]
+        let keyExpiries: [UTCTime]
+        let policy: FleetPolicy
+
+        var names: [OperatorName] {
+            let requester = signed.statement.requester
+            return [requester] + signers.map(\.name).filter { $0 != requester }
+        }
+    }
+
+    // MARK: - Asking
+
+    /// A new request, or one that is asked again because its answer was lost.
+    func request(
+        _ signed: SignedStatement,
+        from origin: CertificateOrigin,
+        at time: UTCTime
+    ) async throws
+        -> SSHCertificateReply
+    {
+        let publication = try service.repository.publication()
+        let trust = try SSHSide.trust(publication)
+        let verified = try verify(signed, publication, at: time)
+        switch decide(verified, at: time) {
+        case .refused(let why): throw Problem.refused(why)
+        case .waiting(let missing): return try await wait(verified, missing, from: origin, at: time)
+        case .allowed(let grant, let targets, let refusing):
+            let order = order(verified, grant, targets, origin)
+            return try await issue(order, verified, origin, trust, refusing, waited: false, at: time)
+        }
+    }
+
+    /// Verifies a statement by itself: whose it is, for which fleet and time, and that nodes will take it.
+    func verify(
+        _ signed: SignedStatement,
+        _ publication: Publication,
+        at time: UTCTime
+    ) throws(Problem) -> Verified {
+        guard case .sshCertificate(let body) = signed.statement.body else {
+            throw .malformed("a statement of type '\(signed.statement.type.rawValue)' asks for no certificate")
+        }
+        let policy = try StatementCheck(publication: publication, time: time).policy()
+        let verdict = StatementVerifier.verify(signed, policy: policy, fleet: publication.fleet, time: time)
+        if case .refused(let refusal) = verdict.outcome {
+            throw refusal.code == .notAllowed ? .refused(refusal.message) : .notVerified(refusal.message)
+        }
+        let statement = signed.statement
+        guard statement.expires <= statement.issued.adding(seconds: SSHCertificateBody.statementLifetime) else {
+            throw .notVerified(
+                "statement \(statement.id) lives longer than \(SSHCertificateBody.statementLifetime / 3600) hours: "
+                    + "nodes would refuse it"
+            )
+        }
+        return Verified(
+            signed: signed,
+            envelope: signed.json.canonicalBytes,
+            body: body,
+            signers: verdict.signers,
+            keyExpiries: verdict.signers.compactMap { policy.owner(of: $0.key)?.key.expires },
+            policy: policy
+        )
+    }
+
+    func decide(_ verified: Verified, at time: UTCTime) -> CertificateDecision {
+        CertificateDecision.decide(
+            verified.signed.statement,
+            verified.body,
+            signers: Set(verified.names),
+            policy: verified.policy,
+            targets: targets(verified.body.nodes),
+            time: time
+        )
+    }
+
+    /// The nodes that the selectors may mean.
+    private func targets(_ selectors: [NodeSelector]) -> [CertificateDecision.Target] {
+        var single: [NodeRegister.Entry] = []
+        for selector in selectors {
+            guard case .node(let id) = selector else { return service.nodes.all.map { Self.target($0) } }
+            if let entry = service.nodes[id] { single.append(entry) }
+        }
+        return single.map { Self.target($0) }
+    }
+
+    private static func target(_ entry: NodeRegister.Entry) -> CertificateDecision.Target {
+        CertificateDecision.Target(
+            facts: NodeFacts(id: entry.node.id, tags: Set(entry.node.tags)),
+            name: entry.node.name,
+            version: entry.report?.ssh.flatMap { OpenSSHVersion($0.sshdVersion) }
+        )
+    }
+
+    func order(
+        _ verified: Verified,
+        _ grant: LoginGrant,
+        _ targets: [CertificateDecision.Target],
+        _ origin: CertificateOrigin
+    ) -> UserCertificateOrder {
+        UserCertificateOrder(
+            statement: verified.signed,
+            envelope: verified.envelope,
+            grant: grant,
+            keyExpiries: verified.keyExpiries,
+            origin: UserCertificateOrder.Origin(
+                name: origin.name,
+                addresses: origin.addresses,
+                keyExpires: origin.keyExpires
+            ),
+            targets: targets.compactMap(\.version)
+        )
+    }
+
+    // MARK: - Issuing
+
+    func issue(
+        _ order: UserCertificateOrder,
+        _ verified: Verified,
+        _ origin: CertificateOrigin,
+        _ trust: SSHTrust,
+        _ refusing: [String],
+        waited: Bool,
+        at time: UTCTime
+    ) async throws -> SSHCertificateReply {
+        let authority = try SSHSide.signing(.user, trust, service.keys.authorities, at: time)
+        var order = order
+        // No certificate outlives its CA.
+        order.keyExpiries.append(authority.expires)
+        let made: SSHCertificate
+        let limit: UserCertificateOrder.Limit
+        let serial: Int64
+        do {
+            (_, limit) = try order.end(at: time)
+            serial = try await service.ssh.serials.next()
+            let stamp = CertificateStamp(
+                serial: UInt64(serial),
+                nonce: RandomBytes.make(SSHCertificateContent.nonceLength),
+                time: time,
+                authority: authority.publicKey
+            )
+            let unsigned = try order.certificate(stamp)
+            made = try unsigned.signed(try await authority.signer.sign(unsigned.bytes))
+        } catch let refusal as CertificateRefusal {
+            throw Problem.refused(refusal.message)
+        }
+        let stored = Self.stored(made, serial, verified, origin, authority.bytes, time)
+        let isNew = try await record(stored, verified, waited: waited, at: time)
+        guard isNew else { return try await repeated(verified.signed, from: origin, at: time) }
+        service.ssh.polls.announce(verified.signed.statement.id)
+        let detail = Self.detail(limit, refusing, time)
+        return reply(verified.signed.statement.id, stored, line: made.line, trust, detail: detail, time)
+    }
+
+    /// Writes the record, its statement and its event; false where the statement was used before.
+    private func record(
+        _ stored: StoredCertificate,
+        _ verified: Verified,
+        waited: Bool,
+        at time: UTCTime
+    ) async throws -> Bool {
+        let signed = verified.signed
+        let envelope = verified.envelope
+        let event = Self.event(stored, signers: verified.names)
+        return try await service.store.grouped.write(returning: { transaction in
+            if waited {
+                guard var request = try transaction.certificateRequest(signed.statement.id) else { return false }
+                request.state = .issued
+                request.detail = ""
+                guard try transaction.change(request) else { return false }
+                try transaction.replace(signed)
+            } else {
+                guard try transaction.add(signed, envelope: envelope, received: time) else { return false }
+            }
+            guard try transaction.add(stored) else { return false }
+            try transaction.append(
+                event: "ssh-certificate-issued",
+                actor: signed.statement.requester.text,
+                detail: event,
+                at: time
+            )
+            return true
+        })
+    }
+
+    private static func stored(
+        _ made: SSHCertificate,
+        _ serial: Int64,
+        _ verified: Verified,
+        _ origin: CertificateOrigin,
+        _ authority: [UInt8],
+        _ time: UTCTime
+    ) -> StoredCertificate {
+        StoredCertificate(
+            serial: serial,
+            kind: .user,
+            keyID: made.content.keyID,
+            statement: verified.signed.statement.id,
+            requester: verified.signed.statement.requester,
+            node: origin.node,
+            origin: origin.name,
+            identity: origin.identity,
+            principals: made.content.principals,
+            targets: verified.body.nodes.map(\.description),
+            fingerprint: made.content.publicKey.fingerprint,
+            authority: authority,
+            issued: time,
+            validAfter: UTCTime(milliseconds: Int64(made.content.validAfter) * 1000),
+            validBefore: UTCTime(milliseconds: Int64(made.content.validBefore) * 1000),
+            certificate: made.blob
+        )
+    }
+
+    private static func event(_ stored: StoredCertificate, signers: [OperatorName]) -> JSONValue {
+        var detail: JSONObject = [
+            "serial": .integer(stored.serial), "key_id": .string(stored.keyID),
+            "statement": .string(stored.statement?.text ?? ""), "signers": JSONValue(signers),
+            "origin": .string(stored.origin), "identity": .string(stored.identity),
+            "principals": .array(stored.principals.map { .string($0) }),
+            "targets": .array(stored.targets.map { .string($0) }), "fingerprint": .string(stored.fingerprint),
+            "valid_before": .integer(stored.validBefore.milliseconds),
+        ]
+        if let node = stored.node { detail["node"] = JSONValue(node) }
+        return .object(detail)
+    }
+
+    private static func detail(_ limit: UserCertificateOrder.Limit, _ refusing: [String], _ time: UTCTime) -> String {
+        var detail = limit == .asked ? "" : "it is shorter than was asked for: \(limit.words) ends first"
+        guard let first = refusing.first else { return detail }
+        if !detail.isEmpty { detail += "; " }
+        let more = refusing.count > 1 ? " and \(refusing.count - 1) more" : ""
+        return detail + "refused there: \(first)\(more)"
+    }
+
+    func reply(
+        _ id: StatementID,
+        _ stored: StoredCertificate,
+        line: String?,
+        _ trust: SSHTrust,
+        detail: String,
+        _ time: UTCTime
+    ) -> SSHCertificateReply {
+        SSHCertificateReply(
+            state: .issued,
+            id: id,
+            serial: stored.serial,
+            certificate: line,
+            validBefore: stored.validBefore,
+            hostAuthorities: trust.hostAuthorities.trusted(at: time).map(\.publicKey.line),
+            detail: detail
+        )
+    }
+}

@@ -1,0 +1,67 @@
+import ByteCoding
+import CanonicalJSON
+import Logging
+import MusterAPI
+import MusterModel
+import MusterStore
+
+/// Compares the certificate logins that nodes report with what was issued: a login with a certificate that the service never
+/// issued means that somebody has the key of a CA.
+struct RogueLogins: Sendable {
+    let service: FleetService
+
+    /// Looks at the logins in a report; each is announced once for a node.
+    func check(_ logins: [SSHReport.Login], on node: NodeID, at time: UTCTime) async throws {
+        let logins = Array(logins.prefix(SSHReport.loginLimit))
+        guard !logins.isEmpty else { return }
+        let suspects = try await service.store.read { transaction in
+            try logins.compactMap { login -> (SSHReport.Login, String)? in
+                Self.suspicion(login, try transaction.certificate(serial: login.serial)).map { (login, $0) }
+            }
+        }
+        guard !suspects.isEmpty else { return }
+        let name = service.nodes[node]?.node.name ?? node.text
+        let announced = try await service.store.write { transaction in
+            try suspects.filter { login, why in
+                let isNew = try transaction.addRogueLogin(
+                    node: node,
+                    serial: login.serial,
+                    keyID: login.keyID,
+                    seen: time
+                )
+                guard isNew else { return false }
+                try transaction.append(
+                    event: "ssh-rogue-login",
+                    actor: node.text,
+                    detail: [
+                        "node": JSONValue(node), "name": .string(name), "serial": .integer(login.serial),
+                        "key_id": .string(login.keyID), "user": .string(login.user),
+                        "address": .string(login.address), "login": .integer(login.time.milliseconds),
+                        "why": .string(why), "level": "urgent",
+                    ],
+                    at: time
+                )
+                return true
+            }
+        }
+        for (login, why) in announced {
+            service.log.critical(
+                "rogue login on \(name) as '\(login.user)' from \(login.address), serial \(login.serial): \(why)"
+            )
+        }
+    }
+
+    /// Why a login cannot be with a certificate of ours; nil where it can.
+    private static func suspicion(_ login: SSHReport.Login, _ issued: StoredCertificate?) -> String? {
+        guard let issued else { return "no certificate with this serial was ever issued" }
+        guard issued.kind == .user else { return "the certificate with this serial is a host's" }
+        // sshd may have cut a long key ID.
+        let isSame =
+            login.keyID == issued.keyID || (login.keyID.utf8.count >= 128 && issued.keyID.hasPrefix(login.keyID))
+        guard isSame else { return "the certificate with this serial is called '\(issued.keyID)'" }
+        guard issued.principals.contains(login.user) else {
+            return "the certificate with this serial is for \(issued.principals.joined(separator: ", "))"
+        }
+        return nil
+    }
+}
