@@ -4,6 +4,7 @@ import MusterAPI
 import MusterModel
 import MusterSystem
 import MusterTestSupport
+import OpenSSHFormats
 import SignatureVerification
 import Synchronization
 
@@ -67,9 +68,22 @@ final class LoopbackFleet: Sendable {
             let report = try NodeReport.parse(request.body)
             state.withLock { $0.reports.append(report) }
             return .init(200, .bytes(ReportReply(nextSeconds: 60, time: WallClock.now()).json.jsonBytes))
+        case "/v1/node/host-certificate":
+            guard isOpen(request) else { return .init(401) }
+            let lines = try HostCertificateRequest.parse(request.body).publicKeys.map { try Self.hostCertificate($0) }
+            return .init(200, .bytes(HostCertificateReply(certificates: lines).json.jsonBytes))
         case "/v1/node/manifest": return .init(isOpen(request) ? 204 : 401)
         default: return .init(404)
         }
+    }
+
+    private static func hostCertificate(_ line: String) throws -> String {
+        var draft = CertificateDraft(try SSHPublicKey(line: line), principals: ["web-1"], time: WallClock.now())
+        draft.kind = .host
+        draft.sourceAddress = nil
+        draft.permissions = []
+        draft.serial = 41
+        return try draft.signed(by: FleetSimulator.hostAuthority).line
     }
 
     private static let challenge = [UInt8](repeating: 9, count: 32)

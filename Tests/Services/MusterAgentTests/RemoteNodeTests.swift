@@ -8,6 +8,7 @@ import MusterKeys
 import MusterModel
 import MusterSystem
 import MusterTestSupport
+import OpenSSHFormats
 import Synchronization
 import Testing
 
@@ -22,9 +23,14 @@ import Testing
         let client: MusterClient
     }
 
-    /// Runs `body` with a node that was approved at once.
-    private static func withNode(_ body: (Joined) async throws -> Void) async throws {
-        let fleet = try FleetSimulator(time: WallClock.now())
+    /// Runs `body` with a node that was approved at once, in a fleet that `change` changed before.
+    private static func withNode(
+        _ change: (inout FleetSimulator) throws -> Void = { _ in },
+        _ body: (Joined) async throws -> Void
+    ) async throws {
+        var changed = try FleetSimulator(time: WallClock.now())
+        try change(&changed)
+        let fleet = changed
         let folder = try TemporaryFolder()
         let service = LoopbackFleet(fleet) { request, _ in
             guard let node = NodeID("node-1") else { throw FleetSimulator.Failure.impossible }
@@ -107,9 +113,50 @@ import Testing
         }
     }
 
+    @Test(
+        "the agent as it is in use looks after sshd, has its host key certified, and reports both",
+        .enabled(if: SSHDFixture.obstacle == nil, "\(SSHDFixture.obstacle ?? "")")
+    )
+    func sshSide() async throws {
+        let folder = try TemporaryFolder()
+        let sshd = try await SSHDFixture(in: folder.file("sshd"))
+        do {
+            try await Self.withNode { fleet in
+                try fleet.trustSSH()
+                try fleet.publishPolicy()
+            } _: { node in
+                try await Self.once(node) { configuration in
+                    configuration.ssh.isOn = true
+                    configuration.ssh.configuration = sshd.configuration
+                    configuration.ssh.principalsUser = "root"
+                    configuration.ssh.log = "none"
+                }
+                let report = try #require(node.service.state.withLock { $0.reports.last?.ssh })
+                #expect(report.problem == "")
+                #expect(report.userAuthorities == [try FleetSimulator.userAuthority.ssh.fingerprint])
+                #expect(report.hostCertificates.map(\.serial) == [41])
+                #expect(report.krlVersion == 0)
+            }
+            // Without the owner's word a node with a package root of its own says nothing of sshd.
+            try await Self.withNode { fleet in
+                try fleet.trustSSH()
+                try fleet.publishPolicy()
+            } _: { node in
+                try await Self.once(node)
+                let reports = node.service.state.withLock { $0.reports }
+                #expect(reports.count == 1 && reports.first?.ssh == nil)
+            }
+        } catch {
+            await sshd.end()
+            throw error
+        }
+        await sshd.end()
+    }
+
     /// Starts the agent as it is in use, and does what there is to do.
-    private static func once(_ node: Joined) async throws {
+    private static func once(_ node: Joined, _ change: (inout AgentConfiguration) -> Void = { _ in }) async throws {
         var configuration = AgentConfiguration()
+        change(&configuration)
         configuration.root = Directory.parent(of: node.paths.folder) + "/root"
         try Directory.create(configuration.root)
         let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
