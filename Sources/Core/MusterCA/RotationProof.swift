@@ -70,7 +70,9 @@ public struct RotationProof: Hashable, Sendable {
     public let nodes: [Node]
     /// The certificates that are good now.
     public let certificates: [Certificate]
-    /// When the document that is trusted now was published: certificates issued before may have come with another's host CAs.
+    /// When the document that is trusted now was published.
+    ///
+    /// A certificate from before may have come with the host CAs of another document.
     public let published: UTCTime
 
     /// What is known.

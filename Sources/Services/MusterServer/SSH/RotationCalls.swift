@@ -116,7 +116,8 @@ struct RotationCalls: Sendable {
 
     private func proof(at time: UTCTime) async throws -> RotationProof {
         let (stored, published) = try await service.store.read { transaction in
-            (try transaction.unrevokedCertificates(goodAfter: time), try transaction.newestMetadataMoment(role: "policy"))
+            let published = try transaction.newestMetadataMoment(role: "policy")
+            return (try transaction.unrevokedCertificates(goodAfter: time), published)
         }
         let certificates = try stored.map { certificate in
             RotationProof.Certificate(
