@@ -108,7 +108,8 @@ public struct RotationProof: Hashable, Sendable {
             }
         case .host:
             var finding = Finding()
-            for certificate in certificates where certificate.kind == .user && certificate.issued <= max(published, authority.since) {
+            let known = max(published, authority.since)
+            for certificate in certificates where certificate.kind == .user && certificate.issued <= known {
                 finding.waiting.append(
                     "\(certificate.holder): certificate \(certificate.serial), from before the new host CA was announced, "
                         + "is good until \(certificate.validBefore.wholeSeconds)"
