@@ -168,7 +168,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterCA", "MusterAPI", "MusterSystem",
+            "MusterKeys",
             "MusterSigners",
             "PackageInstaller", "MusterClient", "TUFClient",
         ],

@@ -16,7 +16,7 @@ public struct MusterCommand: AsyncParsableCommand {
         version: "muster 0.1.0",
         subcommands: [
             FleetCommand.self, EnrollCommand.self, NodeCommand.self, ReleaseCommand.self, PolicyCommand.self,
-            RolloutCommand.self, Verify.self, Events.self, Login.self, Logout.self, Whoami.self,
+            RolloutCommand.self, SSHCommand.self, Verify.self, Events.self, Login.self, Logout.self, Whoami.self,
         ]
     )
 

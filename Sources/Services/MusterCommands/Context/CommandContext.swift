@@ -16,6 +16,10 @@ public struct CommandContext: Sendable {
     public let workingDirectory: String
     /// How hard it is to try a passphrase of a new key.
     public let keyCost: KeyDerivation.Cost
+    /// What the program is called, in what other programs are told to run.
+    public let program: String
+    /// Goes on as another program, with these arguments and this environment.
+    public let handOver: @Sendable (String, [String], [String: String]) throws -> Void
     /// The time.
     public let now: @Sendable () -> UTCTime
 
@@ -26,6 +30,10 @@ public struct CommandContext: Sendable {
         environment: [String: String],
         workingDirectory: String = "/",
         keyCost: KeyDerivation.Cost = .moderate,
+        program: String = "muster",
+        handOver: @escaping @Sendable (String, [String], [String: String]) throws -> Void = {
+            try ProgramReplacement.run($0, $1, environment: $2)
+        },
         now: @escaping @Sendable () -> UTCTime = WallClock.now
     ) {
         self.folder = folder
@@ -33,6 +41,8 @@ public struct CommandContext: Sendable {
         self.environment = environment
         self.workingDirectory = workingDirectory
         self.keyCost = keyCost
+        self.program = program
+        self.handOver = handOver
         self.now = now
     }
 
@@ -40,11 +50,18 @@ public struct CommandContext: Sendable {
     public static func system(environment: [String: String]) throws -> CommandContext {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let folder = getcwd(&buffer, buffer.count).map { String(cString: $0) } ?? "/"
+        // Found on the path unless it was named by a path.
+        var program = "muster"
+        if CommandLine.arguments.first?.contains("/") == true, let real = realpath("/proc/self/exe", nil) {
+            program = String(cString: real)
+            free(real)
+        }
         return CommandContext(
             folder: try ConfigurationFolder(environment: environment),
             terminal: .system(environment: environment),
             environment: environment,
-            workingDirectory: folder
+            workingDirectory: folder,
+            program: program
         )
     }
 

@@ -25,6 +25,8 @@ struct TrustedView: Sendable {
     let expired: [String: Targets]
     /// The trusted policy document, exactly as signed.
     let policyDocument: [UInt8]
+    /// The trusted `ssh/trust.json`, exactly as signed; nil where the fleet has no SSH side.
+    let sshDocument: [UInt8]?
 
     /// The trusted releases; a failure that says what to do where they have expired.
     func releases() throws -> Targets {
@@ -40,6 +42,15 @@ struct TrustedView: Sendable {
             throw CommandFailure.undetermined("the policy expired\(expiry): renew it with 'muster policy publish FILE'")
         }
         return try FleetPolicy(parsing: policyDocument)
+    }
+
+    /// The trusted SSH CAs; a failure that says what to do where there are none, or the policy keys' word has expired.
+    func sshTrust() throws -> SSHTrust {
+        _ = try policy()
+        guard let sshDocument else {
+            throw CommandFailure.refused("the fleet has no SSH certificates: turn them on with 'muster ssh enable'")
+        }
+        return try SSHTrust(parsing: sshDocument)
     }
 
     /// The newest signed metadata of a role, expired or not: what the next version is made from.
@@ -67,8 +78,12 @@ struct TrustedView: Sendable {
                 }
             }
             let policy = metadata.delegatedTargets("policy") ?? expired["policy"]
-            let document = try await document(policy, metadata, fetcher)
-            return TrustedView(metadata: metadata, expired: expired, policyDocument: document)
+            let document = try await Self.document(policyPath, policy, policyLimit, metadata, fetcher)
+            let hasSSH = policy?.file(SSHTrust.targetPath) != nil
+            let ssh =
+                hasSSH
+                ? try await Self.document(SSHTrust.targetPath, policy, SSHTrust.byteLimit, metadata, fetcher) : nil
+            return TrustedView(metadata: metadata, expired: expired, policyDocument: document, sshDocument: ssh)
         } catch {
             throw failure(error, fleet.service)
         }
@@ -120,18 +135,20 @@ struct TrustedView: Sendable {
     }
 
     private static func document(
+        _ path: String,
         _ policy: Targets?,
+        _ limit: Int,
         _ metadata: TrustedMetadata,
         _ fetcher: RepositoryFetcher
     ) async throws(TUFClientError) -> [UInt8] {
-        guard let file = policy?.file(policyPath),
+        guard let file = policy?.file(path),
             let address = TargetPath.address(of: file, consistentSnapshot: metadata.root.consistentSnapshot)
-        else { throw .fetch(address: policyPath, reason: "the policy role does not describe it") }
-        guard let bytes = try await fetcher.target(address, limit: policyLimit) else {
+        else { throw .fetch(address: path, reason: "the policy role does not describe it") }
+        guard let bytes = try await fetcher.target(address, limit: limit) else {
             throw .fetch(address: address, reason: "the repository does not have it")
         }
         guard Int64(bytes.count) == file.length, file.hashes.match(bytes) else {
-            throw .trust(TUFTrustError(.wrongContent, "\(policyPath): the content does not have the signed hash"))
+            throw .trust(TUFTrustError(.wrongContent, "\(path): the content does not have the signed hash"))
         }
         return bytes
     }

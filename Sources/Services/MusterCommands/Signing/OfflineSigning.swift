@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterModel
 import MusterPolicy
 import SignatureVerification
 import TUF
@@ -59,6 +60,10 @@ struct OfflineSigning: Sendable {
         for line in MetadataChange(role: role, from: view.current, to: targets).lines { context.terminal.line(line) }
         guard role == "policy" else { return }
         let policy = try stagedPolicy(staged, targets)
+        if let trust = try stagedTrust(staged, targets, view) {
+            context.terminal.line(StyledText("\(SSHTrust.targetPath) version \(trust.version):", .bold))
+            for line in trust.lines(at: context.now()) { context.terminal.line(line) }
+        }
         if let trustedDocument, let before = try? FleetPolicy(parsing: trustedDocument) {
             let difference = TextDifference.lines(from: before.json.prettyText, to: policy.json.prettyText)
             for line in difference { context.terminal.line(line) }
@@ -80,6 +85,24 @@ struct OfflineSigning: Sendable {
             throw CommandFailure.refused("the policy says version \(policy.version), its metadata \(targets.version)")
         }
         return policy
+    }
+
+    /// The new `ssh/trust.json` that the staged file carries; nil where the trusted one stays.
+    func stagedTrust(_ staged: StagedMetadata, _ targets: Targets, _ view: SigningView) throws -> SSHTrust? {
+        let file = targets.file(SSHTrust.targetPath)
+        guard let document = staged.sshTrust else {
+            guard file == view.current?.file(SSHTrust.targetPath) else {
+                throw CommandFailure.refused(
+                    "the staged file does not carry the \(SSHTrust.targetPath) that it changes"
+                )
+            }
+            return nil
+        }
+        let trust = try SSHTrust(JSONFields(document))
+        guard let file, file.hashes.match(trust.bytes), file.length == Int64(trust.bytes.count) else {
+            throw CommandFailure.refused("the \(SSHTrust.targetPath) in the staged file is not the one to be signed")
+        }
+        return trust
     }
 
     /// Says who still has to sign.

@@ -62,8 +62,11 @@ struct Publication: Sendable {
             )
         }
         if role == "policy" {
-            let policy = try OfflineSigning(role: role, context: context).stagedPolicy(staged, targets)
+            let offline = OfflineSigning(role: role, context: context)
+            let policy = try offline.stagedPolicy(staged, targets)
+            let trust = try offline.stagedTrust(staged, targets, view)
             try await upload(bytes: policy.bytes, TrustedView.policyPath)
+            if let trust { try await upload(bytes: trust.bytes, SSHTrust.targetPath) }
         }
         for file in files { try await upload(file) }
         try await service.authorizedIfPossible { client, session in

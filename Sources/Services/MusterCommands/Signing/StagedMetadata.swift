@@ -8,10 +8,11 @@ import TUF
 ///
 /// ```
 /// {"_type": "muster-staged", "fleet": "<64 hex>", "role": "releases",
-///  "envelope": {"signed": {…}, "signatures": […]}, "document": {…}?}
+///  "envelope": {"signed": {…}, "signatures": […]}, "document": {…}?,
+///  "ssh_trust": {…}?}
 /// ```
-/// `document` is the policy that `policy/fleet.json` will be. Nothing in the file is believed: the envelope counts by its
-/// signatures, the document by the hash in the envelope.
+/// `document` is the policy that `policy/fleet.json` will be, `ssh_trust` a new `ssh/trust.json`. Nothing in the file is believed: the
+/// envelope counts by its signatures, the documents by the hashes in the envelope.
 struct StagedMetadata: Sendable {
     static let typeName = "muster-staged"
     static let byteLimit = 60_000_000
@@ -20,12 +21,20 @@ struct StagedMetadata: Sendable {
     let role: String
     var envelope: SignedEnvelope
     let document: JSONValue?
+    let sshTrust: JSONValue?
 
-    init(fleet: FleetID, role: String, envelope: SignedEnvelope, document: JSONValue?) {
+    init(
+        fleet: FleetID,
+        role: String,
+        envelope: SignedEnvelope,
+        document: JSONValue?,
+        sshTrust: JSONValue? = nil
+    ) {
         self.fleet = fleet
         self.role = role
         self.envelope = envelope
         self.document = document
+        self.sshTrust = sshTrust
     }
 
     /// Reads a staged file that must be of this fleet and role.
@@ -62,6 +71,7 @@ struct StagedMetadata: Sendable {
         let envelope = JSONValue.object(try fields.fields("envelope").object)
         self.envelope = try SignedEnvelope(parsing: envelope.jsonBytes, limit: Self.byteLimit)
         document = fields.has("document") ? .object(try fields.fields("document").object) : nil
+        sshTrust = fields.has("ssh_trust") ? .object(try fields.fields("ssh_trust").object) : nil
     }
 
     /// The metadata; a failure where it is no targets metadata at all.
@@ -82,6 +92,7 @@ struct StagedMetadata: Sendable {
             ],
         ]
         object["document"] = document
+        object["ssh_trust"] = sshTrust
         try Directory.create(Directory.parent(of: path))
         try AtomicFile.write(Array(JSONValue.object(object).prettyText.utf8), to: path, mode: 0o644)
     }

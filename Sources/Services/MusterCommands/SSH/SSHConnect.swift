@@ -1,0 +1,108 @@
+import ArgumentParser
+import MusterClient
+import MusterModel
+import MusterSystem
+import OpenSSHFormats
+
+struct SSHConnect: ContextCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connect",
+        abstract: "Log in on a node, or run a command there (the default: muster ssh HOST).",
+        discussion: """
+            HOST is a node's name, id, tailnet name or address; USER@HOST names the account. Everything after HOST is the
+            command. A host that is called like one of the commands here: muster ssh connect HOST.
+
+            The host proves who it is by a certificate of the fleet's host CA; unknown keys are never accepted. Where the
+            policy asks for approvals, it waits and says for whom.
+
+            exit status: that of ssh, which is the command's; 255 where ssh failed; 1 where no certificate was to be had,
+            2 where that could not be found out.
+            """
+    )
+
+    @Option(
+        name: [.customShort("l"), .long],
+        help: ArgumentHelp("The account; yours unless given.", valueName: "name")
+    )
+    var user: NameArgument<AccountName>?
+
+    @Option(name: .shortAndLong, help: "The port of its sshd.") var port: Int?
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("An option for ssh; may be repeated.", valueName: "option"))
+    var sshOption: [String] = []
+
+    @OptionGroup var login: LoginOptions
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("The host, then the command if there is one.", valueName: "host")
+    )
+    var words: [String] = []
+
+    func validate() throws {
+        guard !target.isEmpty else { throw ValidationError("which host? muster ssh HOST [COMMAND…]") }
+        if let port, !(1...65535).contains(port) { throw ValidationError("--port is not within 1 to 65535") }
+    }
+
+    func run(_ context: CommandContext) async throws {
+        let (account, name) = try destination(context)
+        let request = LoginRequest(user: account, host: name, options: login, context: context)
+        let host: HostBook.Host
+        if let kept = try HostBook.kept(context)?.find(name), await request.present(kept.node) != nil {
+            host = kept
+        } else {
+            host = try await context.withService { service in
+                guard let host = try await HostBook.fetch(service, context).find(name) else {
+                    throw CommandFailure.refused("there is no node '\(name.text)': see 'muster node list'")
+                }
+                if await request.present(host.node) == nil { _ = try await request.obtain(host.node, service) }
+                return host
+            }
+        }
+        try hand(over: host, request, context)
+    }
+
+    private var plain: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+    private var target: String { plain.first ?? "" }
+    private var command: [String] {
+        let rest = plain.dropFirst()
+        return Array(rest.first == "--" ? rest.dropFirst() : rest)
+    }
+
+    private func destination(_ context: CommandContext) throws -> (AccountName, HostName) {
+        var user = user?.name
+        var host = target
+        if let at = host.lastIndex(of: "@") {
+            guard let named = AccountName(String(host[..<at])) else {
+                throw CommandFailure.usage("'\(host[..<at])' is no account: \(AccountName.form)")
+            }
+            user = named
+            host = String(host[host.index(after: at)...])
+        }
+        guard let account = user ?? AccountName(context.environment["USER"] ?? "") else {
+            throw CommandFailure.usage("as whom? give USER@HOST")
+        }
+        guard let name = HostName(host) else { throw CommandFailure.usage("'\(host)' is no name of a host") }
+        return (account, name)
+    }
+
+    /// Goes on as `ssh`.
+    private func hand(over host: HostBook.Host, _ request: LoginRequest, _ context: CommandContext) throws {
+        guard let program = Command.find("ssh", path: context.environment["PATH"] ?? "/usr/bin:/bin") else {
+            throw CommandFailure.refused("there is no program 'ssh' here: install openssh-client")
+        }
+        var options = [
+            "CertificateFile=\"\(request.place.certificateFile)\"", "IdentityFile=\"\(request.place.keyFile)\"",
+            "IdentitiesOnly=yes", "UserKnownHostsFile=\"\(context.folder.knownHostsFile)\"",
+            "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "UpdateHostKeys=no",
+            "HostName=\(host.address)", "HostKeyAlias=\(host.name)",
+        ]
+        if login.files { options.append("IdentityAgent=none") }
+        var arguments = (options + sshOption).flatMap { ["-o", $0] } + ["-l", request.user.text]
+        if let port { arguments += ["-p", String(port)] }
+        arguments += ["--", request.host.text] + command
+        var environment = context.environment
+        environment[SSHObtain.insideVariable] = "1"
+        try context.handOver(program, arguments, environment)
+    }
+}
