@@ -351,6 +351,14 @@ let testTargets: [Target] = [
         path: "Tests/Integration/SSHDIntegrationTests",
         swiftSettings: settings
     ),
+    .testTarget(
+        name: "MusterSSHTests",
+        dependencies: [
+            "CLinux", "CanonicalJSON", "MusterSystem", "MusterTestSupport", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Integration/MusterSSHTests",
+        swiftSettings: settings
+    ),
     .target(
         name: "AgentTestSupport",
         dependencies: [

@@ -1,6 +1,7 @@
 import ByteCoding
 import MusterModel
 import MusterSystem
+import OpenSSHFormats
 
 /// The file by which `ssh` believes hosts: the fleet's host CAs, verified by TUF, and nothing else.
 enum KnownHosts {

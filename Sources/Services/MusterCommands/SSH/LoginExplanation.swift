@@ -3,6 +3,7 @@ import CanonicalJSON
 import MusterAPI
 import MusterModel
 import MusterPolicy
+import OpenSSHFormats
 
 /// Whether a login would work, and what is missing: the policy's decision, and the state of the things it goes through.
 struct LoginExplanation: Sendable {

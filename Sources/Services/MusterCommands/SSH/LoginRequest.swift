@@ -49,27 +49,34 @@ struct LoginRequest: Sendable {
         try KnownHosts.write(trust, context)
         try Directory.create(place.folder)
         let lock = try await lock()
-        return try await withExtendedLifetime(lock) {
-            // Somebody else, such as the other half of an rsync, may have been quicker.
-            if let certificate = await present(node) { return certificate }
-            let key = Ed25519SecretKey.generate()
-            let publicKey = try SSHPublicKey(ed25519: key.publicKey)
-            let body = SSHCertificateBody(
-                publicKey: publicKey,
-                user: user,
-                nodes: [.node(node)],
-                seconds: Int64(options.life.seconds),
-                command: command,
-                reason: options.reason
-            )
-            let lifetime = options.life.seconds + options.wait.seconds + Self.margin
-            let statement = try await context.signedStatement(.sshCertificate(body), lifetime: lifetime)
-            let reply = try await answer(to: statement, service)
-            let certificate = try check(reply, statement, publicKey, trust)
-            try await keep(key, certificate)
-            if !reply.detail.isEmpty, !isQuiet { context.terminal.note(reply.detail) }
-            return certificate
-        }
+        defer { withExtendedLifetime(lock) {} }
+        // Somebody else, such as the other half of an rsync, may have been quicker.
+        if let certificate = await present(node) { return certificate }
+        return try await obtainNew(node, trust, service)
+    }
+
+    private func obtainNew(
+        _ node: NodeID,
+        _ trust: SSHTrust,
+        _ service: ServiceConnection
+    ) async throws -> SSHCertificate {
+        let key = Ed25519SecretKey.generate()
+        let publicKey = try SSHPublicKey(ed25519: key.publicKey)
+        let body = SSHCertificateBody(
+            publicKey: publicKey,
+            user: user,
+            nodes: [.node(node)],
+            seconds: Int64(options.life.seconds),
+            command: command,
+            reason: options.reason
+        )
+        let lifetime = options.life.seconds + options.wait.seconds + Self.margin
+        let statement = try await context.signedStatement(.sshCertificate(body), lifetime: lifetime)
+        let reply = try await answer(to: statement, service)
+        let certificate = try check(reply, statement, publicKey, trust)
+        try await keep(key, certificate)
+        if !reply.detail.isEmpty, !isQuiet { context.terminal.note(reply.detail) }
+        return certificate
     }
 
     private func lock() async throws -> FileLock {

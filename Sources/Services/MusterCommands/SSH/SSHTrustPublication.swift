@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterModel
 import MusterPolicy
+import OpenSSHFormats
 import TUF
 
 /// A new `ssh/trust.json` on its way: signed by the policy keys beside the policy, which stays as it is.

@@ -1,3 +1,4 @@
+import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
