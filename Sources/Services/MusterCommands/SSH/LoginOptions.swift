@@ -17,7 +17,8 @@ struct LoginOptions: ParsableArguments {
 
     @Flag(help: "Ask for a new certificate though there is a good one.") var new = false
 
-    @Flag(help: "Keep the key in a file (0600) though there is an ssh-agent.") var files = false
+    @Flag(help: "Keep the key in the ssh-agent instead of a file (0600): for programs that ask the agent.") var agent =
+        false
 
     func validate() throws {
         guard SSHCertificateBody.validity.contains(Int64(life.seconds)) else {

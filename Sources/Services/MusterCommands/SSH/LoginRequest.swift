@@ -88,7 +88,7 @@ struct LoginRequest: Sendable {
     }
 
     private var agent: SSHAgent? {
-        guard !options.files, let path = context.environment["SSH_AUTH_SOCK"], !path.isEmpty else { return nil }
+        guard options.agent, let path = context.environment["SSH_AUTH_SOCK"], !path.isEmpty else { return nil }
         return SSHAgent(path: path)
     }
 

@@ -97,7 +97,7 @@ struct SSHConnect: ContextCommand {
             "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "UpdateHostKeys=no",
             "HostName=\(host.address)", "HostKeyAlias=\(host.name)",
         ]
-        if login.files { options.append("IdentityAgent=none") }
+        if !login.agent { options.append("IdentityAgent=none") }
         var arguments = (options + sshOption).flatMap { ["-o", $0] } + ["-l", request.user.text]
         if let port { arguments += ["-p", String(port)] }
         arguments += ["--", request.host.text] + command

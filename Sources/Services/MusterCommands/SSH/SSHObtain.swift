@@ -14,8 +14,8 @@ struct SSHObtain: ContextCommand {
         commandName: "certificate",
         abstract: "Get the certificate for a login without logging in, or see to it that there is a good one.",
         discussion: """
-            The key is made in memory. With an ssh-agent (SSH_AUTH_SOCK) key and certificate go into it, for as long as the
-            certificate is good; else, or with --files, the key is a file that only you can read, beside the certificate.
+            The key is made in memory. It is a file that only you can read, beside the certificate; or, with --agent,
+            both go into the ssh-agent (SSH_AUTH_SOCK) for as long as the certificate is good.
 
             --quiet is for 'Match exec' in ssh's configuration ('muster ssh config'): it prints nothing on success, and
             nothing about a host that is no node.
