@@ -96,7 +96,9 @@ public struct Agent: Sendable {
                 case .empty:
                     await authority.keepFresh()
                     switch await queue.poll(wait: limits.wait) {
-                    case .nothing: return nil
+                    case .nothing(let early):
+                        if early { await authority.lookAgain() }
+                        return nil
                     case .unavailable(let reason): return reason
                     case .accepted: if await state.memory.queue.isEmpty { return nil }
                     }

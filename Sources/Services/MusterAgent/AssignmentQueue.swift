@@ -11,6 +11,9 @@ struct AssignmentQueue: Sendable {
     let clock: AgentClock
     let logger: Logger
 
+    /// Milliseconds by which an answer may come before its time without being early: the service counts whole seconds.
+    private static let tolerance: Int64 = 2000
+
     /// What came of a look at the queue.
     enum Outcome: Sendable {
         /// A journal was begun.
@@ -25,8 +28,9 @@ struct AssignmentQueue: Sendable {
 
     /// What came of asking for a newer manifest.
     enum Poll: Sendable {
-        /// There is none.
-        case nothing
+        /// There is none; `early` where the service ended the question before its time, since there is something new in
+        /// the repository.
+        case nothing(early: Bool)
         /// One came and was accepted.
         case accepted
         /// Nothing can be said now, or what came is not to be obeyed, and why.
@@ -37,7 +41,10 @@ struct AssignmentQueue: Sendable {
     func poll(wait: Int) async -> Poll {
         do {
             let sequence = await state.memory.sequence
-            guard let envelope = try await service.manifest(after: sequence, wait: wait) else { return .nothing }
+            let asked = clock.monotonic()
+            guard let envelope = try await service.manifest(after: sequence, wait: wait) else {
+                return .nothing(early: clock.monotonic() - asked < Int64(wait) * 1000 - Self.tolerance)
+            }
             return try await take(envelope).map { .unavailable($0) } ?? .accepted
         } catch {
             return .unavailable("\(error)")

@@ -26,6 +26,14 @@ final class Manifests: Sendable {
         var known: [NodeID: Known] = [:]
         /// How often what a node has to do has changed: what was read before a change must not be remembered after it.
         var changes: [NodeID: UInt64] = [:]
+        /// How often polls had been ended when the node's last one began or ended.
+        var interruptions: [NodeID: UInt64] = [:]
+
+        /// Whether polls were ended since the node was last here; a node that was never here looks by itself.
+        mutating func notes(_ count: UInt64, for node: NodeID) -> Bool {
+            guard let before = interruptions.updateValue(count, forKey: node) else { return false }
+            return before != count
+        }
     }
 
     private struct Content: Sendable {
@@ -109,16 +117,18 @@ final class Manifests: Sendable {
         recheck: () async throws -> Void
     ) async throws -> [UInt8]? {
         let until = clock().adding(seconds: seconds)
-        let before = interruptions.load(ordering: .relaxed)
         while true {
             let mark = polls.mark(node)
             if let envelope = try await newest(node, after: after) { return envelope }
+            // Also what was published while the node was between two polls ends this one.
+            let count = interruptions.load(ordering: .relaxed)
+            if cache.withLock({ $0.notes(count, for: node) }) { return nil }
             let left = until.seconds - clock().seconds
             guard left > 0 else { return nil }
             await polls.wait(for: node, after: mark, seconds: left, on: loop)
             if polls.isOver { return nil }
             try await recheck()
-            if polls.mark(node) == mark || interruptions.load(ordering: .relaxed) != before { return nil }
+            if polls.mark(node) == mark { return nil }
         }
     }
 

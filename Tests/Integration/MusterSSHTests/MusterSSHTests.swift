@@ -133,10 +133,7 @@ struct MusterSSHTests {
         }
     }
 
-    @Test(
-        "A revoked certificate is denied by sshd, and the revocation says how far it has come",
-        .disabled("the agent did not acknowledge the new list within a minute")
-    )
+    @Test("A revoked certificate is denied by sshd, and the revocation says how far it has come")
     func revoked() async throws {
         try await SSHFleetFixture.run { fixture in
             let before = try await fixture.ssh("echo in")

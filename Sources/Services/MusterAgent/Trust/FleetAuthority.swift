@@ -17,11 +17,17 @@ public protocol FleetAuthority: Sendable {
 
     /// Looks at the repository where that was not done for a while, so that reports are right without any manifest.
     func keepFresh() async
+
+    /// Looks at the repository since there is something new, though not more often than once in a second.
+    func lookAgain() async
 }
 
 extension FleetAuthority {
     /// Nothing to keep fresh.
     public func keepFresh() async {}
+
+    /// Nothing to look at.
+    public func lookAgain() async {}
 }
 
 /// What is thought of a manifest.

@@ -12,6 +12,8 @@ public actor NodeTrust: FleetAuthority {
     private static let freshness: Int64 = 5000
     /// How old trust may become while there is nothing to do, in milliseconds.
     private static let idleFreshness: Int64 = 900_000
+    /// Least milliseconds between two looks that the service asks for.
+    private static let pause: Int64 = 1000
 
     private let source: FleetTrustSource
     private let fleet: FleetID
@@ -112,6 +114,19 @@ public actor NodeTrust: FleetAuthority {
     /// Looks at the repository at the start and every quarter of an hour.
     public func keepFresh() async {
         if trust != nil, clock.monotonic() - established < Self.idleFreshness { return }
+        await look()
+    }
+
+    /// Looks at the repository, a second after the last look at the earliest.
+    public func lookAgain() async {
+        if trust != nil {
+            let left = established + Self.pause - clock.monotonic()
+            if left > 0 { try? await clock.sleep(.milliseconds(left)) }
+        }
+        await look()
+    }
+
+    private func look() async {
         do throws(TrustProblem) {
             _ = try await refresh()
         } catch {
