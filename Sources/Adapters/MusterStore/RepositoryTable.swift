@@ -62,6 +62,11 @@ extension StoreTransaction {
         try sql.run("DELETE FROM metadata WHERE role = $1 AND version < $2", [.text(role), .integer(version)])
     }
 
+    /// Whether a file with this SHA-256 was kept for this target path.
+    public func hasFile(sha256: String, path: String) throws -> Bool {
+        try sql.row("SELECT 1 FROM target_files WHERE sha256 = $1 AND path = $2", [.text(sha256), .text(path)]) != nil
+    }
+
     /// Records a file that is on disk.
     public func put(_ file: StoredFile) throws {
         try sql.run(

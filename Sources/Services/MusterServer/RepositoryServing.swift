@@ -3,6 +3,8 @@ import Glibc
 import HTTPTypes
 import Hummingbird
 import MusterAPI
+import MusterModel
+import MusterPolicy
 import MusterStore
 import MusterSystem
 import NIOCore
@@ -67,7 +69,7 @@ struct RepositoryServing: Sendable {
         let sha256 = String(name.prefix(64))
         let plain = String(name.dropFirst(65))
         guard name.utf8.count > 65, Array(name.utf8)[64] == UInt8(ascii: "."), Hex.decode(sha256) != nil,
-            publication.trusted.loadedTargetFile("\(folder)/\(plain)")?.hashes.fileNamePrefix == sha256
+            try await isOffered("\(folder)/\(plain)", sha256, publication)
         else { throw Problem.missing("no trusted target '\(folder)/\(plain)' has this SHA-256") }
         let opened = try open(sha256)
         let length = try opened.length()
@@ -97,6 +99,16 @@ struct RepositoryServing: Sendable {
                 try await writer.finish(nil)
             }
         }
+    }
+
+    /// Whether trusted metadata name the file, or did lately: a client may have read them just before others took their place.
+    private func isOffered(_ path: String, _ sha256: String, _ publication: Publication) async throws -> Bool {
+        if publication.trusted.loadedTargetFile(path)?.hashes.fileNamePrefix == sha256 { return true }
+        // A release that is named no more is withdrawn; documents follow each other.
+        guard [FleetPolicy.targetPath, SSHTrust.targetPath, RevocationMetadata.targetPath].contains(path) else {
+            return false
+        }
+        return try await store.read { try $0.hasFile(sha256: sha256, path: path) }
     }
 
     private func open(_ sha256: String) throws -> OpenFile {

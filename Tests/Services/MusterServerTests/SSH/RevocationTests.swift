@@ -157,6 +157,22 @@ struct RevocationTests {
         }
     }
 
+    @Test("A client that read the metadata just before there was a newer list still gets the list that they name")
+    func overtaken() async throws {
+        try await SSHFleet.run { fleet in
+            let node = try await fleet.nodes(["alpha"])[0]
+            let certificate = try await fleet.certificate(on: node.id)
+            let before = try #require(fleet.service.repository.current?.trusted.loadedTargetFile("ssh/revoked.krl"))
+            try await fleet.revoke(.serials([certificate.content.serial]))
+            #expect(try await fleet.revocationList().finding(for: certificate) == .serial)
+            let address = "/tuf/targets/ssh/\(try #require(before.hashes.fileNamePrefix)).revoked.krl"
+            let reply = try await fleet.client.transport.exchange(
+                HTTPRequest(fleet.fixture.url + address, limit: SSHRevocationList.byteLimit)
+            )
+            #expect(reply.status == 200 && before.hashes.match(reply.body))
+        }
+    }
+
     @Test("What hung on a node that was removed is revoked by itself")
     func removed() async throws {
         try await SSHFleet.run { fleet in
