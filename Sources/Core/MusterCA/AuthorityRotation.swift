@@ -123,10 +123,11 @@ public enum AuthorityRotation {
                 let was = before.first { $0.publicKey == authority.publicKey }
                 // Who signed before, and was rolled back from, is trusted still.
                 guard was?.phase != .signing, was?.phase != .retiring else { continue }
-                guard was != nil else {
+                guard let was else {
                     return "\(authority.publicKey) would sign as \(kind.rawValue) CA without having been announced"
                 }
-                if let why = whySigning(kind, authority) { return why }
+                // As it was announced: its new entry says since when it signs.
+                if let why = whySigning(kind, was) { return why }
             }
             for authority in before where !after.contains(where: { $0.publicKey == authority.publicKey }) {
                 guard authority.phase != .signing else {

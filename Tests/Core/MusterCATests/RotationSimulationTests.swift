@@ -30,6 +30,43 @@ struct RotationSimulationTests {
         #expect(retired >= 5)
     }
 
+    @Test("What a new host CA waits for before it signs is judged from its announcement, not from the step itself")
+    func sinceAnnounced() throws {
+        let time = UTCTime(milliseconds: 1_700_000_000_000)
+        let user = try TestKey("a").ssh
+        let trust = try SimulatedFleet.trust(user, try TestKey("host").ssh, time)
+        func next(_ step: AuthorityRotation.Step, after trust: SSHTrust, minutes: Int64) throws -> SSHTrust {
+            let moment = time.adding(seconds: minutes * 60)
+            return try AuthorityRotation.document(
+                after: step,
+                of: .host,
+                in: trust,
+                newKey: try TestKey("b").ssh,
+                at: moment
+            )
+        }
+        func obstacle(issuedAtMinute minute: Int64) throws -> String? {
+            let announced = try next(.announce, after: trust, minutes: 10)
+            let certificate = RotationProof.Certificate(
+                serial: 1,
+                kind: .user,
+                holder: "ada",
+                authority: user,
+                issued: time.adding(seconds: minute * 60),
+                validBefore: time.adding(seconds: 7200)
+            )
+            let proof = RotationProof(nodes: [], certificates: [certificate], published: time.adding(seconds: 600))
+            return AuthorityRotation.obstacle(
+                from: announced,
+                to: try next(.sign, after: announced, minutes: 30),
+                whySigning: { proof.beforeSigning($0, $1).waiting.first },
+                whyGone: { proof.beforeGoing($0, $1).waiting.first }
+            )
+        }
+        #expect(try obstacle(issuedAtMinute: 5) != nil)
+        #expect(try obstacle(issuedAtMinute: 20) == nil)
+    }
+
     @Test("Only the next step and the step back are possible, and every other one says why")
     func order() throws {
         let time = UTCTime(milliseconds: 1_700_000_000_000)
