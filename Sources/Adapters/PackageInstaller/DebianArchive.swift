@@ -111,6 +111,9 @@ enum DebianArchive {
             default: _ = library.archive_read_support_filter_none(handle)
             }
             _ = library.archive_read_support_format_tar(handle)
+            // The end of the tar is not the end of the compressed stream, where xz and zstd keep their checksums: reading on
+            // to that end has them compared.
+            _ = library.archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1")
         }
     }
 }

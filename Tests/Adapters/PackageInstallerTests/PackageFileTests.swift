@@ -26,9 +26,32 @@ import Testing
         #expect(inspected.control["Maintainer"] == "Tests <tests@example.com>")
     }
 
+    @Test("a control member whose compressed bytes were changed is never read as another package")
+    func changedControl() async throws {
+        var package = TestPackage("probe", "1.0")
+        // The checksum of gzip is one that libarchive does not compare.
+        package.compression = "xz"
+        let bytes = try await package.build()
+        // The control member follows the ar header, debian-binary and its own header of 60 bytes.
+        let start = 8 + 60 + 4 + 60
+        let field = String(decoding: bytes[(start - 12)..<(start - 2)], as: UTF8.self)
+        let length = try #require(Int(field.prefix { $0 != " " }))
+        for position in start..<(start + length) {
+            for bit in [0, 3, 6] {
+                var changed = bytes
+                changed[position] ^= 1 << UInt8(bit)
+                if let read = try? PackageFile.inspect(try Self.file(changed)) {
+                    #expect(read.identity.description == "probe 1.0 all", "bit \(bit) of byte \(position)")
+                }
+            }
+        }
+    }
+
     @Test("a package cut off at any place, or with a byte flipped in its data, is refused or read whole, never half")
     func damaged() async throws {
-        let bytes = try await TestPackage("probe", "1.0").build()
+        var package = TestPackage("probe", "1.0")
+        package.compression = "xz"
+        let bytes = try await package.build()
         for end in stride(from: 0, to: bytes.count - 1, by: 7) {
             let file = try Self.file(Array(bytes[..<end]))
             #expect(throws: PackageError.self, "cut at \(end)") { try PackageFile.inspect(file) }

@@ -25,6 +25,7 @@
     FUNCTION(archive_read_support_filter_lzma)     \
     FUNCTION(archive_read_support_format_ar)       \
     FUNCTION(archive_read_support_format_tar)      \
+    FUNCTION(archive_read_set_format_option)       \
     FUNCTION(archive_entry_pathname)               \
     FUNCTION(archive_entry_pathname_utf8)          \
     FUNCTION(archive_entry_hardlink)               \
