@@ -30,10 +30,7 @@ struct MusterSSHTests {
         }
     }
 
-    @Test(
-        "The key lives in the ssh-agent, with a lifetime, and in no file",
-        .disabled("ssh does not offer the certificate that only the agent holds")
-    )
+    @Test("The key lives in the ssh-agent, with a lifetime, and in no file")
     func agent() async throws {
         try await SSHFleetFixture.run { fixture in
             let socket = fixture.folder.file("agent")
@@ -44,17 +41,17 @@ struct MusterSSHTests {
             )
             for _ in 0..<100 where !Directory.exists(socket) { try await Task.sleep(for: .milliseconds(50)) }
             do {
-                let outcome = try await fixture.ssh("echo welcome", agent: socket)
+                let outcome = try await fixture.ssh("echo welcome", ["--agent"], agent: socket)
                 #expect(outcome.status == 0 && outcome.output == "welcome\n", "\(outcome.text)")
                 #expect(!Directory.exists(fixture.place() + "/id"))
                 let environment = fixture.environment("ada", agent: socket)
                 let held = try await fixture.run("/usr/bin/ssh-add", ["-l"], environment)
                 #expect(held.output.contains("ED25519-CERT"), "\(held.text)")
-                let again = try await fixture.ssh("echo again", agent: socket)
+                let again = try await fixture.ssh("echo again", ["--agent"], agent: socket)
                 #expect(again.output == "again\n", "\(again.text)")
                 // The agent has lost it: the next login gets a new one.
                 _ = try await fixture.run("/usr/bin/ssh-add", ["-D"], environment)
-                let after = try await fixture.ssh("echo after", agent: socket)
+                let after = try await fixture.ssh("echo after", ["--agent"], agent: socket)
                 #expect(after.output == "after\n", "\(after.text)")
             } catch {
                 await agent.end()

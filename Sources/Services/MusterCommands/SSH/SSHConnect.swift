@@ -91,8 +91,11 @@ struct SSHConnect: ContextCommand {
         guard let program = Command.find("ssh", path: context.environment["PATH"] ?? "/usr/bin:/bin") else {
             throw CommandFailure.refused("there is no program 'ssh' here: install openssh-client")
         }
+        let place = request.place
+        // A key that only the agent holds is found by its certificate: ssh has no other file to know it by.
+        let identity = Directory.exists(place.keyFile) ? place.keyFile : place.certificateFile
         var options = [
-            "CertificateFile=\"\(request.place.certificateFile)\"", "IdentityFile=\"\(request.place.keyFile)\"",
+            "CertificateFile=\"\(place.certificateFile)\"", "IdentityFile=\"\(identity)\"",
             "IdentitiesOnly=yes", "UserKnownHostsFile=\"\(context.folder.knownHostsFile)\"",
             "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "UpdateHostKeys=no",
             "HostName=\(host.address)", "HostKeyAlias=\(host.name)",
