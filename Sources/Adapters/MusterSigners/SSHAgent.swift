@@ -1,5 +1,3 @@
-import ByteCoding
-import Dispatch
 import Glibc
 import MusterSystem
 import OpenSSHFormats
@@ -71,27 +69,13 @@ public struct SSHAgent: Sendable {
     }
 
     private func ask(_ request: SSHAgentRequest, _ timeout: Duration) async throws(SigningError) -> SSHAgentReply {
-        let path = path
-        let result: Result<[UInt8], SigningError> = await withCheckedContinuation { continuation in
-            // Blocking calls stay off the cooperative pool.
-            Self.queue.async {
-                continuation.resume(
-                    returning: Result { () throws(SigningError) in
-                        let connection = try SSHAgentConnection(path: path, timeout: timeout)
-                        return try connection.exchange(request.payload)
-                    }
-                )
-            }
-        }
-        let payload = try result.get()
+        let payload = try await SSHAgentExchange(path: path).run(request.payload, timeout: timeout)
         do throws(SSHFormatError) {
             return try SSHAgentReply(payload: payload)
         } catch {
             throw SigningError(.malformed, "the ssh-agent at \(path) answered what is no answer: \(error)")
         }
     }
-
-    private static let queue = DispatchQueue(label: "muster.ssh-agent", attributes: .concurrent)
 }
 
 extension SSHKeyKind {

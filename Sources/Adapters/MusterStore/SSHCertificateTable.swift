@@ -181,6 +181,14 @@ extension StoreTransaction {
         )
     }
 
+    /// Those of them that hang on a node: asked for from it, or its host certificates.
+    public func unrevokedCertificates(goodAfter end: UTCTime, of node: NodeID) throws -> [StoredCertificate] {
+        try certificates(
+            "valid_before > $1 AND revoked IS NULL AND node = $2 ORDER BY serial",
+            [.integer(end.milliseconds), .text(node.text)]
+        )
+    }
+
     /// The newest certificate of a node's host key.
     public func hostCertificate(
         of node: NodeID,

@@ -20,11 +20,11 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
         self.reason = Self.text(code)
     }
 
-    /// A failure for a reason of our own.
-    public init(_ attempt: String, _ subject: String, because reason: String) {
+    /// A failure for a reason of our own, which may stand for an errno value.
+    public init(_ attempt: String, _ subject: String, because reason: String, errno code: Int32 = 0) {
         self.attempt = attempt
         self.subject = subject
-        self.code = 0
+        self.code = code
         self.reason = reason
     }
 
@@ -33,6 +33,9 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether the disk is full or the quota used up.
     public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
+
+    /// Whether it took longer than it was allowed to.
+    public var isTimeout: Bool { code == ETIMEDOUT }
 
     /// `cannot open /x: no such file or directory`.
     public var description: String { "cannot \(attempt) \(subject): \(reason)" }

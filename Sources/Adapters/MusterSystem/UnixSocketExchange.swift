@@ -5,7 +5,7 @@ public enum UnixSocketExchange {
     /// Connects to the socket at `path`, sends `request`, and reads until `isComplete` says that the answer is whole, or the
     /// other side closes the connection.
     ///
-    /// Fails when that takes longer than `timeout`, or when more than `limit` bytes come back.
+    /// Fails when that takes longer than `timeout` (`isTimeout`), or when more than `limit` bytes come back.
     public static func run(
         _ path: String,
         request: [UInt8],
@@ -113,5 +113,7 @@ private struct Connection {
         }
     }
 
-    private var late: SystemError { SystemError("get an answer from", path, because: "it did not answer in time") }
+    private var late: SystemError {
+        SystemError("get an answer from", path, because: "it did not answer in time", errno: ETIMEDOUT)
+    }
 }
