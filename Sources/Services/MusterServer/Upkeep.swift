@@ -18,29 +18,34 @@ struct Upkeep: Service {
                 try await Task.sleep(for: Self.pace)
                 let now = service.options.clock()
                 if let due = service.rollouts.nextDeadline, due <= now {
-                    await attempt("rollouts") { try await service.rollouts.tick(at: now) }
+                    await service.attempt("rollouts") { try await service.rollouts.tick(at: now) }
                 }
-                await attempt("node keys") { try await service.noteExpiries(at: now) }
-                await attempt("revocations") { try await SSHUpkeep(service: service).follow(at: now) }
+                await service.attempt("node keys") { try await service.noteExpiries(at: now) }
+                await service.attempt("revocations") { try await SSHUpkeep(service: service).follow(at: now) }
                 turn += 1
                 guard turn % Self.slowly == 0 else { continue }
-                await attempt("fresh metadata") { try await service.repository.refresh(at: now) }
+                await service.attempt("fresh metadata") { try await service.repository.refresh(at: now) }
                 guard turn % (Self.slowly * 120) == 0, let publication = service.repository.current else { continue }
-                await attempt("unreferenced files") {
+                await service.attempt("unreferenced files") {
                     try await service.upload.removeUnreferenced(publication, at: now)
                 }
-                await attempt("certificates that are over") { try await SSHUpkeep(service: service).forget(at: now) }
+                await service.attempt("certificates that are over") {
+                    try await SSHUpkeep(service: service).forget(at: now)
+                }
             }
         }
     }
+}
 
-    private func attempt(_ what: String, _ body: () async throws -> Void) async {
+extension FleetService {
+    /// Does something that is tried again later: a failure is for the log.
+    func attempt(_ what: String, _ body: () async throws -> Void) async {
         do {
             try await body()
         } catch is CancellationError {
             return
         } catch {
-            service.log.error("\(what): \(error)")
+            log.error("\(what): \(error)")
         }
     }
 }

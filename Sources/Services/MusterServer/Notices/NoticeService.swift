@@ -16,12 +16,12 @@ struct NoticeService: Service {
                 let now = service.options.clock()
                 let timestamp = service.repository.current?.timestampVersion
                 if isLookDue(after: lastLook, at: now) || timestamp != lastTimestamp {
-                    await attempt("expiries") { try await service.look(at: now) }
+                    await service.attempt("expiries") { try await service.look(at: now) }
                     lastLook = now
                     lastTimestamp = timestamp
                 }
                 if await service.notices.isDeliveryDue(at: now) {
-                    await attempt("notices") { try await service.notices.deliver() }
+                    await service.attempt("notices") { try await service.notices.deliver() }
                 }
                 try await Task.sleep(for: Self.pace)
             }
@@ -32,16 +32,6 @@ struct NoticeService: Service {
     private func isLookDue(after last: UTCTime?, at now: UTCTime) -> Bool {
         guard let last else { return true }
         return now < last || now >= last.adding(seconds: service.options.notices.lookEvery)
-    }
-
-    private func attempt(_ what: String, _ body: () async throws -> Void) async {
-        do {
-            try await body()
-        } catch is CancellationError {
-            return
-        } catch {
-            service.log.error("\(what): \(error)")
-        }
     }
 }
 

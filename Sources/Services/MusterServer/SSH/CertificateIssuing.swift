@@ -151,23 +151,15 @@ struct CertificateIssuing: Sendable {
         var order = order
         // No certificate outlives its CA.
         order.keyExpiries.append(authority.expires)
-        let made: SSHCertificate
         let limit: UserCertificateOrder.Limit
-        let serial: Int64
-        do {
+        do throws(CertificateRefusal) {
+            // Before a serial is spent on it.
             (_, limit) = try order.end(at: time)
-            serial = try await service.ssh.serials.next()
-            let stamp = CertificateStamp(
-                serial: UInt64(serial),
-                nonce: RandomBytes.make(SSHCertificateContent.nonceLength),
-                time: time,
-                authority: authority.publicKey
-            )
-            let unsigned = try order.certificate(stamp)
-            made = try unsigned.signed(try await authority.signer.sign(unsigned.bytes))
-        } catch let refusal as CertificateRefusal {
-            throw Problem.refused(refusal.message)
+        } catch {
+            throw Problem.refused(error.message)
         }
+        let serial = try await service.ssh.serials.next()
+        let made = try await authority.certificate(serial, at: time) { [order] in try order.certificate($0) }
         let stored = Self.stored(made, serial, verified, origin, authority.bytes, time)
         let isNew = try await record(stored, verified, waited: waited, at: time)
         guard isNew else { return try await repeated(verified.signed, from: origin, at: time) }

@@ -46,19 +46,7 @@ struct HostCertificates: Sendable {
             return certificate
         }
         let serial = try await service.ssh.serials.next()
-        let made: SSHCertificate
-        do {
-            let stamp = CertificateStamp(
-                serial: UInt64(serial),
-                nonce: RandomBytes.make(SSHCertificateContent.nonceLength),
-                time: time,
-                authority: authority.publicKey
-            )
-            let unsigned = try order.certificate(stamp)
-            made = try unsigned.signed(try await authority.signer.sign(unsigned.bytes))
-        } catch let refusal as CertificateRefusal {
-            throw Problem.refused(refusal.message)
-        }
+        let made = try await authority.certificate(serial, at: time) { try order.certificate($0) }
         try await record(made, serial, order, authority, at: time)
         return made
     }

@@ -83,9 +83,7 @@ final class NodeFollower: Sendable {
         _ transaction: StoreTransaction,
         at time: UTCTime
     ) throws -> Bool {
-        let met = try transaction.unrevokedCertificates(goodAfter: time).filter {
-            $0.node == node && $0.issued <= moment
-        }
+        let met = try transaction.unrevokedCertificates(goodAfter: time, of: node).filter { $0.issued <= moment }
         guard !met.isEmpty else { return false }
         let version = try transaction.revoke(
             serials: met.map(\.serial),

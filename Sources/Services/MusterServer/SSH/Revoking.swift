@@ -78,7 +78,7 @@ struct Revoking: Sendable {
         case .person(let name):
             return try transaction.unrevokedCertificates(goodAfter: end).filter { $0.requester == name }
         case .node(let node):
-            return try transaction.unrevokedCertificates(goodAfter: end).filter { $0.node == node }
+            return try transaction.unrevokedCertificates(goodAfter: end, of: node)
         case .publicKey(let key):
             let fingerprint = key.fingerprint
             return try transaction.unrevokedCertificates(goodAfter: end).filter { $0.fingerprint == fingerprint }

@@ -1,6 +1,8 @@
 import ByteCoding
 import MusterAPI
+import MusterCA
 import MusterIdentity
+import MusterKeys
 import MusterModel
 import MusterSigners
 import MusterStore
@@ -30,6 +32,26 @@ final class SSHSide: Sendable {
         let bytes: [UInt8]
         let expires: UTCTime
         let signer: any Signer
+
+        /// The certificate with this serial that an order makes; a problem where it is refused.
+        func certificate(
+            _ serial: Int64,
+            at time: UTCTime,
+            _ order: (CertificateStamp) throws -> UnsignedCertificate
+        ) async throws -> SSHCertificate {
+            let stamp = CertificateStamp(
+                serial: UInt64(serial),
+                nonce: RandomBytes.make(SSHCertificateContent.nonceLength),
+                time: time,
+                authority: publicKey
+            )
+            do {
+                let unsigned = try order(stamp)
+                return try unsigned.signed(try await signer.sign(unsigned.bytes))
+            } catch let refusal as CertificateRefusal {
+                throw Problem.refused(refusal.message)
+            }
+        }
     }
 
     /// The CAs that the fleet trusts; a problem where it has no SSH side.
