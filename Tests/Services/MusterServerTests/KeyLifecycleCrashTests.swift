@@ -29,6 +29,13 @@ struct KeyLifecycleCrashTests {
         var state: String { folder.file("state") }
         var root: String { folder.file("root") }
 
+        /// Lets time go on until the node's only key, which it returns, is due for replacement.
+        func keyDue() throws -> [UInt8] {
+            let key = try #require(try keys().first)
+            fixture.clock.advance(seconds: 2 * KeyLifecycleCrashTests.day + KeyLifecycleCrashTests.day / 2)
+            return key
+        }
+
         /// Does once what there is to do; killed as soon as the step is done.
         func crash(at step: String) async throws -> CommandResult {
             let program = try BuiltProgram("muster-agent-crashing").path
@@ -113,8 +120,7 @@ struct KeyLifecycleCrashTests {
     func killed(step: String) async throws {
         try await withNode { node in
             #expect(try await node.once().succeeded)
-            let old = try #require(try node.keys().first)
-            node.fixture.clock.advance(seconds: 2 * Self.day + Self.day / 2)
+            let old = try node.keyDue()
             #expect(try await node.crash(at: step).ending == .signalled(SIGKILL))
             try node.expectAcceptedKey("after the kill at '\(step)'")
             try await expectFinished(node, from: old)
@@ -124,8 +130,7 @@ struct KeyLifecycleCrashTests {
     @Test("killed at every step, one start after the other, it still comes back and makes one key of it")
     func killedAgainAndAgain() async throws {
         try await withNode { node in
-            let old = try #require(try node.keys().first)
-            node.fixture.clock.advance(seconds: 2 * Self.day + Self.day / 2)
+            let old = try node.keyDue()
             for step in ["made", "offered", "proven", "proven"] {
                 #expect(try await node.crash(at: step).ending == .signalled(SIGKILL), "\(step)")
                 try node.expectAcceptedKey("after the kill at '\(step)'")
@@ -137,8 +142,7 @@ struct KeyLifecycleCrashTests {
     @Test("killed at any instruction while it serves and its key is due, it still comes back")
     func killedAnywhere() async throws {
         try await withNode { node in
-            let old = try #require(try node.keys().first)
-            node.fixture.clock.advance(seconds: 2 * Self.day + Self.day / 2)
+            let old = try node.keyDue()
             var random = SeededGenerator(seed: 7)
             let arguments = [
                 "serve", "--state-dir", node.state, "--config", node.folder.file("none"), "--root", node.root,
@@ -158,8 +162,7 @@ struct KeyLifecycleCrashTests {
     @Test("a new key that is damaged on the disk before the service knew it is put aside, and the old one works on")
     func damagedNext() async throws {
         try await withNode { node in
-            let old = try #require(try node.keys().first)
-            node.fixture.clock.advance(seconds: 2 * Self.day + Self.day / 2)
+            let old = try node.keyDue()
             #expect(try await node.crash(at: "made").ending == .signalled(SIGKILL))
             try AtomicFile.write([1, 2, 3], to: node.state + "/node.key.next")
             let done = try await node.once()

@@ -94,10 +94,16 @@ struct NoticesTests {
                 #expect(receiver.requests.count == 1, "it is not asked again at once")
                 fixture.clock.advance(seconds: 31)
                 #expect(await eventually { receiver.requests.count == 2 })
+                // The pause counts from when the service noted the failure: not before that may time go on.
+                let store = fixture.server.service.store
+                #expect(
+                    try await eventually {
+                        try await store.read { try $0.waitingNotices() }.map(\.failures) == [2]
+                    }
+                )
                 receiver.answers(204)
                 fixture.clock.advance(seconds: 61)
                 #expect(await eventually { receiver.requests.count == 3 })
-                let store = fixture.server.service.store
                 #expect(try await eventually { try await store.read { try $0.waitingNotices() }.isEmpty })
                 #expect(Set(receiver.requests.map(\.body)).count == 1)
                 #expect(Set(receiver.requests.compactMap { $0.headers["muster-notice"] }).count == 1)

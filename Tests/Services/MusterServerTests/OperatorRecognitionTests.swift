@@ -17,8 +17,7 @@ extension TailnetIdentityTests {
         func readingOnly() async throws {
             try await TailnetFleet.run { fleet async throws in
                 for path in Self.reading { #expect(try await fleet.status(path, from: Self.alpha) == 200, "\(path)") }
-                let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-                let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+                let node = try await fleet.joined("alpha", at: Self.alpha)
                 #expect(try await fleet.status("/v1/nodes/\(node.id)", from: Self.alpha) == 200)
                 for path in [
                     "/v1/statements", "/v1/rollouts/x/halt", "/v1/rollouts/x/cancel",
@@ -123,8 +122,7 @@ extension TailnetIdentityTests {
                 #expect(ben.identity.id == "address:127.0.0.1")
                 #expect(ben.operatorName == "ben" && ben.means == .session)
                 #expect(try #require(ben.sessionExpires) > fleet.fixture.clock.now())
-                let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-                let node = try await fleet.node("beta", at: TailnetFleet.beta, secret: secret)
+                let node = try await fleet.joined("beta", at: TailnetFleet.beta)
                 let nodeSession = try await node.session(from: TailnetFleet.beta)
                 let itself = try await fleet.calling(from: TailnetFleet.beta) {
                     try await $0.whoami(session: nodeSession)

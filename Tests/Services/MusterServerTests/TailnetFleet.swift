@@ -96,7 +96,6 @@ struct TailnetFleet: Sendable {
         method: HTTPRequest.Method = .get,
         headers: [(String, String)] = []
     ) async throws -> HTTPReply {
-        let client = try client(address)
         let request = HTTPRequest(
             fixture.url + path,
             method: method,
@@ -104,14 +103,13 @@ struct TailnetFleet: Sendable {
             body: method == .get ? .none : .bytes(Array("{}".utf8)),
             limit: 1_000_000
         )
-        let result: Result<HTTPReply, any Error>
-        do {
-            result = .success(try await client.transport.exchange(request))
-        } catch {
-            result = .failure(error)
-        }
-        await client.close()
-        return try result.get()
+        return try await calling(from: address) { try await $0.transport.exchange(request) }
+    }
+
+    /// The one node of a test, which has joined from an address by the fleet's token.
+    func joined(_ name: String, at address: String) async throws -> TailnetNode {
+        let secret = try await fixture.token(uses: 1, by: try await fixture.login())
+        return try await node(name, at: address, secret: secret)
     }
 
     /// A node that has joined from an address.

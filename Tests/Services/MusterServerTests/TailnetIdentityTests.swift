@@ -35,8 +35,7 @@ struct TailnetIdentityTests {
     @Test("While tailscaled cannot be asked nobody but this machine gets in, and afterwards everybody again")
     func unreachableTailscaled() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             try await node.report(session, from: Self.alpha)
             for answer in [LoopbackServer.Reply(500), .init(403), .init(200, .bytes(Array("{}".utf8)))] {
@@ -81,8 +80,7 @@ struct TailnetIdentityTests {
     @Test("A node is the same node at every address of its tailnet identity")
     func otherAddressOfItsOwn() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             try await node.report(session, from: TailnetFleet.alpha2)
             try await node.report(try await node.session(from: TailnetFleet.alpha2), from: Self.alpha)
@@ -93,8 +91,7 @@ struct TailnetIdentityTests {
     @Test("A node whose tailnet gives it another address stays who it is, and the move is recorded")
     func renumbered() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             fleet.tailscaled.update("alpha") { $0.addresses = ["127.0.64.77"] }
             let session = try await node.session(from: "127.0.64.77")
             try await node.report(session, from: "127.0.64.77")
@@ -109,8 +106,7 @@ struct TailnetIdentityTests {
     @Test("An address that is given to another node does not make it the node that had it")
     func recycledAddress() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             fleet.tailscaled.remove("alpha")
             fleet.tailscaled.add(.init("eve", [Self.alpha]))
@@ -122,8 +118,7 @@ struct TailnetIdentityTests {
     @Test("A changed tailnet key ends the session with 401; a new one is a rotation, recorded once with both keys")
     func rotation() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let old = try await node.session(from: Self.alpha)
             try await node.report(old, from: Self.alpha)
             let key = fleet.tailscaled.rotate("alpha")
@@ -153,9 +148,7 @@ struct TailnetIdentityTests {
     @Test("A long poll during which the tailnet key changes ends with 401 by itself, instead of with a manifest")
     func rotationUnderPoll() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let operatorSession = try await fleet.fixture.login()
-            let secret = try await fleet.fixture.token(uses: 1, by: operatorSession)
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             let begin = ContinuousClock.now
             let poll = Task { try await node.manifest(session, from: Self.alpha, wait: 55) }
@@ -170,13 +163,13 @@ struct TailnetIdentityTests {
     func removalUnderPoll() async throws {
         try await TailnetFleet.run { fleet async throws in
             let operatorSession = try await fleet.fixture.login()
-            let secret = try await fleet.fixture.token(uses: 1, by: operatorSession)
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             let poll = Task { try await node.manifest(session, from: Self.alpha, wait: 55) }
             while fleet.fixture.server.service.nodePolls.count == 0 { try await Task.sleep(for: .milliseconds(10)) }
             fleet.tailscaled.remove("alpha")
-            guard let tag = MusterModel.Tag("red") else { return }
+            let red: MusterModel.Tag? = .init("red")
+            let tag = try #require(red)
             let statement = try fleet.fixture.fleet.statement(
                 .tagNode(TagNodeBody(node: node.id, tags: [tag])),
                 seed: "red",
@@ -190,8 +183,7 @@ struct TailnetIdentityTests {
     @Test("A node whose tailnet key has expired is refused until it has another")
     func expiredTailnetKey() async throws {
         try await TailnetFleet.run { fleet async throws in
-            let secret = try await fleet.fixture.token(uses: 1, by: try await fleet.fixture.login())
-            let node = try await fleet.node("alpha", at: Self.alpha, secret: secret)
+            let node = try await fleet.joined("alpha", at: Self.alpha)
             let session = try await node.session(from: Self.alpha)
             fleet.tailscaled.update("alpha") { node in
                 node.expired = true
