@@ -2,7 +2,8 @@
 //
 // Parties: owners sign offline and upload; operators sign statements; nodes prove their key and address. The service itself
 // signs only what is fresh (snapshot, timestamp) and what nodes have to do (manifests), and a node does nothing that an
-// operator's statement does not allow. Keys: four Ed25519 keys through `Signer`, and one secret for session tokens.
+// operator's statement does not allow. It makes SSH certificates too, which open nothing without an operator's statement.
+// Keys: four Ed25519 keys and those of the SSH CAs through `Signer`, and one secret for session tokens.
 // Files: `StateDirectory`.
 import ByteCoding
 import Logging

@@ -54,7 +54,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(name: .customLong("passphrase-fd"), help: "open descriptor to read that passphrase from")
     var passphraseDescriptor: Int32?
 
-    @Option(help: "socket of an ssh-agent that holds four Ed25519 keys, instead of sealed key files")
+    @Option(
+        help: "socket of an ssh-agent with four Ed25519 keys, six with SSH certificates, instead of sealed files"
+    )
     var sshAgent: String?
 
     @Option(help: "most bytes of one package file")
