@@ -85,7 +85,7 @@ final class FleetService: Sendable {
             ssh.follower.wake()
         }
         store.grouped.onEvents { [eventPolls] in eventPolls.announce(0) }
-        await SSHUpkeep(service: self).attach()
+        await attachSSH()
         await rollouts.onAssignmentChange { [manifests] in manifests.changed($0) }
         try await repository.open(at: time)
         try await nodeKeys.begin(at: time)

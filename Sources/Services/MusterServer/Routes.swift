@@ -112,6 +112,8 @@ struct Routes: Sendable {
         }
     }
 
+    // Not inlined: the compiler (6.3.1, release) crashes over all the bodies in one function.
+    @inline(never)
     private func allowing(
         _ call: Call,
         _ method: HTTPRequest.Method,

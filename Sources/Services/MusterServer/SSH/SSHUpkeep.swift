@@ -8,20 +8,6 @@ import OpenSSHFormats
 struct SSHUpkeep: Sendable {
     let service: FleetService
 
-    /// Has new documents judged here, and publications heard of.
-    func attach() async {
-        await service.repository.attach(
-            trustCheck: { [weak service] old, new in
-                guard let service else { return }
-                try await RotationCalls(service: service).check(old, new, at: service.options.clock())
-            },
-            listener: { [weak service] old, new in
-                guard let service else { return }
-                SSHUpkeep(service: service).published(new, after: old)
-            }
-        )
-    }
-
     /// Revokes what hung on nodes that left, or whose keys changed.
     func follow(at time: UTCTime) async throws {
         guard try await service.ssh.follower.follow(at: time) else { return }
@@ -34,7 +20,7 @@ struct SSHUpkeep: Sendable {
     }
 
     /// Nodes that wait for work learn at once that there is a new policy, other CAs or a new list of revocations.
-    private func published(_ new: Publication, after old: Publication?) {
+    fileprivate func published(_ new: Publication, after old: Publication?) {
         settle(new.sshTrust, after: old?.sshTrust)
         guard let old else { return }
         for role in ["policy", RevocationMetadata.role] where old.metadata[role] != new.metadata[role] {
@@ -60,5 +46,21 @@ struct SSHUpkeep: Sendable {
                 service.log.error("the keys of the \(kind.rawValue) CA: \(error)")
             }
         }
+    }
+}
+
+extension FleetService {
+    /// Has the SSH side judge new documents, and hear of publications.
+    func attachSSH() async {
+        await repository.attach(
+            trustCheck: { [weak self] old, new in
+                guard let self else { return }
+                try await RotationCalls(service: self).check(old, new, at: options.clock())
+            },
+            listener: { [weak self] old, new in
+                guard let self else { return }
+                SSHUpkeep(service: self).published(new, after: old)
+            }
+        )
     }
 }
