@@ -14,6 +14,7 @@ public enum StatementType: String, Hashable, Sendable, CaseIterable {
     case removeNode = "remove-node"
     case sshCertificate = "ssh-certificate"
     case revoke
+    case run
 
     /// The SSHSIG namespace a statement of this type is signed in: a signature made for one type fits no other.
     public var namespace: String { rawValue + "@muster" }

@@ -12,6 +12,7 @@ public enum StatementBody: Hashable, Sendable {
     case removeNode(RemoveNodeBody)
     case sshCertificate(SSHCertificateBody)
     case revoke(RevokeBody)
+    case run(RunBody)
 
     init(_ type: StatementType, _ fields: JSONFields) throws(JSONError) {
         switch type {
@@ -24,6 +25,7 @@ public enum StatementBody: Hashable, Sendable {
         case .removeNode: self = .removeNode(try RemoveNodeBody(fields))
         case .sshCertificate: self = .sshCertificate(try SSHCertificateBody(fields))
         case .revoke: self = .revoke(try RevokeBody(fields))
+        case .run: self = .run(try RunBody(fields))
         }
     }
 
@@ -39,6 +41,7 @@ public enum StatementBody: Hashable, Sendable {
         case .removeNode: .removeNode
         case .sshCertificate: .sshCertificate
         case .revoke: .revoke
+        case .run: .run
         }
     }
 
@@ -60,6 +63,7 @@ public enum StatementBody: Hashable, Sendable {
         case .removeNode(let body): body.members
         case .sshCertificate(let body): body.members
         case .revoke(let body): body.members
+        case .run(let body): body.members
         }
     }
 }

@@ -7,7 +7,7 @@ import CanonicalJSON
 ///
 /// ```
 /// {"_type": "update-manifest", "assignments": [{"action": "upgrade", "rollout": "…", "statement": {…}, "target": "…"}],
-///  "expires": "…Z", "fleet": "…", "issued": "…Z", "node": "…", "runs": [], "sequence": 7, "tags": [],
+///  "expires": "…Z", "fleet": "…", "issued": "…Z", "node": "…", "runs": [{"run": "…", "statement": {…}}], "sequence": 7, "tags": [],
 ///  "timestamp_version": 12}
 /// ```
 /// Sent in the TUF envelope, signed by the `manifest` role that the top-level targets metadata names.
@@ -49,6 +49,32 @@ public struct UpdateManifest: Hashable, Sendable {
         }
     }
 
+    /// One approved command that this node shall run.
+    public struct Run: Hashable, Sendable {
+        /// The run, which is also the id of the statement.
+        public let run: RunID
+        /// The whole statement with its signatures.
+        public let statement: SignedStatement
+
+        /// A run.
+        public init(run: RunID, statement: SignedStatement) {
+            self.run = run
+            self.statement = statement
+        }
+
+        init(_ fields: JSONFields) throws(JSONError) {
+            run = try fields.name("run")
+            statement = try SignedStatement(try fields.fields("statement"))
+        }
+
+        var json: JSONValue { ["run": JSONValue(run), "statement": statement.json] }
+    }
+
+    /// Most runs of one manifest.
+    public static let runLimit = 64
+    /// Most cancelled runs that one manifest names.
+    public static let cancelledLimit = 256
+
     /// The fleet.
     public let fleet: FleetID
     /// The one node it is for.
@@ -65,6 +91,10 @@ public struct UpdateManifest: Hashable, Sendable {
     public let assignments: [Assignment]
     /// `tag-node` statements that name this node, oldest first.
     public let tags: [SignedStatement]
+    /// Approved commands to run.
+    public let runs: [Run]
+    /// Runs that shall not start any more, and end where they have.
+    public let cancelled: [RunID]
 
     /// A manifest of these parts.
     public init(
@@ -75,7 +105,9 @@ public struct UpdateManifest: Hashable, Sendable {
         expires: UTCTime,
         timestampVersion: Int64,
         assignments: [Assignment],
-        tags: [SignedStatement]
+        tags: [SignedStatement],
+        runs: [Run] = [],
+        cancelled: [RunID] = []
     ) {
         self.fleet = fleet
         self.node = node
@@ -85,6 +117,8 @@ public struct UpdateManifest: Hashable, Sendable {
         self.timestampVersion = timestampVersion
         self.assignments = assignments
         self.tags = tags
+        self.runs = runs
+        self.cancelled = cancelled
     }
 
     /// Reads the `signed` object of a manifest whose signatures were verified.
@@ -102,11 +136,15 @@ public struct UpdateManifest: Hashable, Sendable {
             try Assignment(assignment)
         }
         tags = try fields.objects("tags", limit: 16).map { tag throws(JSONError) in try SignedStatement(tag) }
+        runs =
+            fields.has("runs")
+            ? try fields.objects("runs", limit: Self.runLimit).map { run throws(JSONError) in try Run(run) } : []
+        cancelled = fields.has("cancelled") ? try fields.names("cancelled", limit: Self.cancelledLimit) : []
     }
 
     /// The object that is signed.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "_type": .string(Self.typeName),
             "fleet": JSONValue(fleet),
             "node": JSONValue(node),
@@ -116,7 +154,9 @@ public struct UpdateManifest: Hashable, Sendable {
             "timestamp_version": .integer(timestampVersion),
             "assignments": .array(assignments.map(\.json)),
             "tags": .array(tags.map(\.json)),
-            "runs": [],
+            "runs": .array(runs.map(\.json)),
         ]
+        if !cancelled.isEmpty { object["cancelled"] = JSONValue(cancelled) }
+        return .object(object)
     }
 }

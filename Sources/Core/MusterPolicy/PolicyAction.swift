@@ -2,7 +2,7 @@ import MusterModel
 
 /// What a rule allows, by the name of the statement type that asks for it.
 ///
-/// A string and not an enumeration: a policy may already speak of actions (`run`) that this program does not
+/// A string and not an enumeration: a policy may already speak of actions that this program does not
 /// know; it simply never asks for them.
 public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     /// The name.
@@ -36,6 +36,8 @@ public struct PolicyAction: RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let sshCertificate = PolicyAction(.sshCertificate)
     /// Revoking certificates and keys.
     public static let revoke = PolicyAction(.revoke)
+    /// Running an approved command.
+    public static let run = PolicyAction(.run)
 
     /// The name.
     public var description: String { rawValue }

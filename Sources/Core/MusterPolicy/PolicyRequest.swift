@@ -55,6 +55,8 @@ public struct PolicyRequest: Hashable, Sendable {
     public var tags: Set<Tag>
     /// The login to allow, where it is about one.
     public var login: PolicyLogin?
+    /// The approved command to run, where it is about one.
+    public var command: CommandName?
 
     /// A question of these parts.
     public init(
@@ -64,7 +66,8 @@ public struct PolicyRequest: Hashable, Sendable {
         node: NodeFacts?,
         package: String? = nil,
         tags: Set<Tag> = [],
-        login: PolicyLogin? = nil
+        login: PolicyLogin? = nil,
+        command: CommandName? = nil
     ) {
         self.action = action
         self.requester = requester
@@ -73,6 +76,7 @@ public struct PolicyRequest: Hashable, Sendable {
         self.package = package
         self.tags = tags
         self.login = login
+        self.command = command
     }
 
     /// What a statement asks for; a node that is about to join counts as having the tags it is given.
@@ -85,6 +89,7 @@ public struct PolicyRequest: Hashable, Sendable {
         case .tagNode(let body): tags = Set(body.tags)
         case .upgrade(let body), .rollBack(let body): package = body.package
         case .sshCertificate(let body): login = PolicyLogin(account: body.user, command: body.command)
+        case .run(let body): command = body.command
         case .extendNode, .exemptNode, .removeNode, .revoke: break
         }
     }

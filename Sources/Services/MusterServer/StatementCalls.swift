@@ -28,6 +28,7 @@ struct StatementCalls: Sendable {
             case .exemptNode(let body): try await nodeStatements.exempt(signed, body, signers, check)
             case .removeNode(let body): try await nodeStatements.remove(signed, body, signers, check)
             case .revoke(let body): try await Revoking(service: service).revoke(signed, body, signers, check)
+            case .run: throw Problem.malformed("this service does not take runs")
             case .sshCertificate:
                 throw Problem.malformed("an ssh-certificate statement goes to POST /v1/ssh/certificates")
             }
