@@ -43,6 +43,11 @@ public final class Ed25519SecretKey: Sendable, CustomStringConvertible {
         try secret.withBytes(body)
     }
 
+    /// Calls `body` with the 64 bytes that libsodium signs with.
+    func withSecretKey<Result>(_ body: (UnsafePointer<UInt8>) throws -> Result) rethrows -> Result {
+        try secret.withBytes(body)
+    }
+
     /// Never the secret.
     public var description: String { "(Ed25519 secret key)" }
 }
