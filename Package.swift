@@ -85,6 +85,7 @@ let modules: [Module] = [
         .core,
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
     ),
+    module("MusterSelection", .core, uses: ["ByteCoding", "DebianPackage", "MusterModel"]),
     module("MusterIdentity", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
     module(
         "MusterCA",
@@ -168,10 +169,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterCA", "MusterAPI", "MusterSystem",
-            "MusterKeys",
-            "MusterSigners",
-            "PackageInstaller", "MusterClient", "TUFClient",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterCA", "MusterSelection", "MusterAPI",
+            "MusterSystem", "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
         ],
         libraries: [yams, argumentParser]
     ),
@@ -409,6 +408,7 @@ let testTargets: [Target] = [
         "NoticeDelivery",
         uses: ["ByteCoding", "CanonicalJSON", "MusterIdentity", "MusterKeys", "MusterSystem"]
     ),
+    tests("MusterSelection", uses: ["ByteCoding", "MusterModel"]),
     tests("MusterIdentity", uses: ["ByteCoding", "CanonicalJSON"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
