@@ -13,7 +13,7 @@ extension FleetPolicy {
         var reasons: [PolicyReason] = []
         var nearest: PolicyDecision.Shortage?
         for rule in rules where rule.allow.contains(request.action) {
-            if let reason = self.reason(rule, against: request) {
+            if let reason = obstacle(in: rule, to: request, at: time) {
                 if reasons.count < Self.reasonLimit { reasons.append(reason) }
                 continue
             }
@@ -37,23 +37,12 @@ extension FleetPolicy {
             return []
         }
         let fitting = rules.filter {
-            $0.allow.contains(.sshCertificate) && reason($0, against: request) == nil && shortage($0, request) == nil
+            $0.allow.contains(.sshCertificate) && obstacle(in: $0, to: request, at: time) == nil
+                && shortage($0, request) == nil
         }
         return fitting.compactMap { rule in
             rule.logins.map { LoginGrant(rule.name, approvers(rule, request), $0, command: login.command) }
         }.sorted { $0.isMoreGenerous(than: $1) }
-    }
-
-    private func loginReason(_ rule: PolicyRule, against request: PolicyRequest) -> PolicyReason? {
-        guard request.action == .sshCertificate else { return nil }
-        guard let login = request.login, rule.logins?.users.allows(login.account) == true else {
-            let account = request.login.map { "'\($0.account)'" } ?? "the account"
-            return PolicyReason(.accountNotNamed, rule: rule.name, "\(account) is not among its 'users'")
-        }
-        guard let only = rule.logins?.forceCommand, let command = login.command,
-            !only.utf8.elementsEqual(command.utf8)
-        else { return nil }
-        return PolicyReason(.otherCommand, rule: rule.name, "it allows the command '\(only)' only")
     }
 
     private func obstacle(to request: PolicyRequest, at time: UTCTime) -> PolicyReason? {
@@ -66,31 +55,30 @@ extension FleetPolicy {
         guard request.signers.contains(request.requester) else {
             return PolicyReason(.requesterDidNotSign, "'\(request.requester)' asks but has not signed")
         }
-        return nil
+        return commandObstacle(to: request)
     }
 
-    private func reason(_ rule: PolicyRule, against request: PolicyRequest) -> PolicyReason? {
-        guard rule.unknown.count == 0 else {
-            let unknown = rule.unknown.keys.joined(separator: ", ")
-            return PolicyReason(.ruleNotUnderstood, rule: rule.name, "'\(unknown)' is not known to this program")
+    /// A command that the policy does not define, or that cannot be run as it stands there, is run by nobody.
+    private func commandObstacle(to request: PolicyRequest) -> PolicyReason? {
+        guard request.action == .run, let name = request.command else { return nil }
+        guard let command = commands[name] else {
+            return PolicyReason(.commandNotDefined, "the policy has no command '\(name)'")
         }
-        guard members(of: rule.who).contains(request.requester) else {
-            return PolicyReason(.requesterNotNamed, rule: rule.name, "'\(request.requester)' is not among its 'who'")
+        return command.problems.first.map { PolicyReason(.commandUnusable, "command '\(name)' cannot be run: \($0)") }
+    }
+
+    /// What each rule for the action says to the request, for explaining it: every reason against it, and the approvals it
+    /// lacks.
+    ///
+    /// What stands against the request whatever the rules say is none of this: see `decide`.
+    public func verdicts(_ request: PolicyRequest, time: UTCTime) -> [RuleVerdict] {
+        rules.filter { $0.allow.contains(request.action) }.map { rule in
+            RuleVerdict(
+                rule: rule.name,
+                reasons: obstacles(in: rule, to: request, at: time),
+                shortage: shortage(rule, request)
+            )
         }
-        if let node = request.node, !node.isSelected(by: rule.nodes) {
-            let name = node.id.map { "node '\($0)'" } ?? "the new node"
-            return PolicyReason(.nodeNotSelected, rule: rule.name, "\(name) is not among its 'nodes'")
-        }
-        if let package = request.package, let packages = rule.packages,
-            !packages.contains(where: { $0.utf8.elementsEqual(package.utf8) })
-        {
-            return PolicyReason(.packageNotNamed, rule: rule.name, "'\(package)' is not among its 'packages'")
-        }
-        guard request.tags.isEmpty || rule.tags?.allows(request.tags) == true else {
-            let tags = request.tags.sorted().map(\.text).joined(separator: ", ")
-            return PolicyReason(.tagNotNamed, rule: rule.name, "not all of the tags \(tags) are among its 'tags'")
-        }
-        return loginReason(rule, against: request)
     }
 
     private func approvers(_ rule: PolicyRule, _ request: PolicyRequest) -> [OperatorName] {

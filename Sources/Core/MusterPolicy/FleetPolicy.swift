@@ -7,7 +7,8 @@ import OpenSSHFormats
 ///
 /// ```
 /// {"_type": "policy", "version": 7, "issued": "…Z", "expires": "…Z",
-///  "operators": {"ada": {"keys": […]}}, "groups": {"leads": ["ada"]}, "rules": […]}
+///  "operators": {"ada": {"keys": […]}}, "groups": {"leads": ["ada"]},
+///  "commands": {"restart-web": ApprovedCommand, …}, "rules": […]}
 /// ```
 /// A key belongs to one operator only; whoever is named in a group or a rule is an operator or group of this document.
 public struct FleetPolicy: Hashable, Sendable {
@@ -19,6 +20,8 @@ public struct FleetPolicy: Hashable, Sendable {
     public static let operatorLimit = 10_000
     /// Most groups.
     public static let groupLimit = 1000
+    /// Most approved commands.
+    public static let commandLimit = 1000
     /// Most rules.
     public static let ruleLimit = 1000
 
@@ -32,6 +35,8 @@ public struct FleetPolicy: Hashable, Sendable {
     public let operators: [OperatorName: PolicyOperator]
     /// Names for several operators.
     public let groups: [OperatorName: [OperatorName]]
+    /// The approved commands: nothing else is ever run.
+    public let commands: [CommandName: ApprovedCommand]
     /// The rules; any one of them is enough.
     public let rules: [PolicyRule]
     private let owners: [SSHPublicKey: OperatorName]
@@ -43,6 +48,7 @@ public struct FleetPolicy: Hashable, Sendable {
         expires: UTCTime,
         operators: [OperatorName: PolicyOperator],
         groups: [OperatorName: [OperatorName]] = [:],
+        commands: [CommandName: ApprovedCommand] = [:],
         rules: [PolicyRule]
     ) throws(JSONError) {
         self.version = version
@@ -50,6 +56,7 @@ public struct FleetPolicy: Hashable, Sendable {
         self.expires = expires.wholeSeconds
         self.operators = operators
         self.groups = groups
+        self.commands = commands
         self.rules = rules
         owners = try Self.owners(operators)
         try checkNames()
@@ -66,14 +73,20 @@ public struct FleetPolicy: Hashable, Sendable {
             throw fields.error("_type", "is not \(Self.typeName)")
         }
         var operators: [OperatorName: PolicyOperator] = [:]
-        for (name, member) in try fields.named("operators", limit: Self.operatorLimit) {
+        for (name, member) in try fields.named("operators", as: OperatorName.self, limit: Self.operatorLimit) {
             operators[name] = try PolicyOperator(try JSONFields(member, at: "operators.\(name)"))
         }
         var groups: [OperatorName: [OperatorName]] = [:]
         if fields.has("groups") {
             let members = try fields.fields("groups")
-            for (name, _) in try fields.named("groups", limit: Self.groupLimit) {
+            for (name, _) in try fields.named("groups", as: OperatorName.self, limit: Self.groupLimit) {
                 groups[name] = try members.names(name.text, limit: Self.operatorLimit)
+            }
+        }
+        var commands: [CommandName: ApprovedCommand] = [:]
+        if fields.has("commands") {
+            for (name, member) in try fields.named("commands", as: CommandName.self, limit: Self.commandLimit) {
+                commands[name] = try ApprovedCommand(try JSONFields(member, at: "commands.\(name)"))
             }
         }
         try self.init(
@@ -82,6 +95,7 @@ public struct FleetPolicy: Hashable, Sendable {
             expires: try fields.time("expires"),
             operators: operators,
             groups: groups,
+            commands: commands,
             rules: try fields.objects("rules", limit: Self.ruleLimit).map { rule throws(JSONError) in
                 try PolicyRule(rule)
             }
@@ -90,13 +104,17 @@ public struct FleetPolicy: Hashable, Sendable {
 
     /// The document.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "_type": .string(Self.typeName), "version": .integer(version), "issued": JSONValue(issued),
             "expires": JSONValue(expires),
             "operators": .object(JSONObject(operators.map { ($0.key.text, $0.value.json) })),
             "groups": .object(JSONObject(groups.map { ($0.key.text, JSONValue($0.value)) })),
             "rules": .array(rules.map(\.json)),
         ]
+        if !commands.isEmpty {
+            object["commands"] = .object(JSONObject(commands.map { ($0.key.text, $0.value.json) }))
+        }
+        return .object(object)
     }
 
     /// The bytes of the TUF target.
@@ -140,11 +158,25 @@ public struct FleetPolicy: Hashable, Sendable {
         return names
     }
 
+    /// Whether a list of names and groups means this operator.
+    public func isMember(_ name: OperatorName, of subjects: [PolicySubject]) -> Bool {
+        subjects.contains { subject in
+            switch subject {
+            case .person(let person): person == name
+            case .group(let group): groups[group]?.contains(name) ?? false
+            }
+        }
+    }
+
     /// What a careful author wants to know before signing: parts that this program does not understand.
     public var unknownParts: [String] {
         var parts: [String] = []
-        for rule in rules where rule.unknown.count > 0 {
-            parts.append("rule '\(rule.name)': \(rule.unknown.keys.joined(separator: ", "))")
+        for rule in rules where !rule.notUnderstood.isEmpty {
+            parts.append("rule '\(rule.name)': \(rule.notUnderstood.joined(separator: ", "))")
+        }
+        for (name, command) in commands.sorted(by: { $0.key < $1.key }) {
+            let unknown = command.notUnderstood
+            if !unknown.isEmpty { parts.append("command '\(name)': \(unknown.joined(separator: ", "))") }
         }
         for (name, person) in operators.sorted(by: { $0.key < $1.key }) {
             let keys = person.unknown.keys + person.keys.flatMap(\.unknown.keys)
@@ -182,6 +214,9 @@ public struct FleetPolicy: Hashable, Sendable {
                 throw JSONError(location: "rules", reason: "two rules are named '\(rule.name)'")
             }
             try checkSubjects(rule.who, "rule '\(rule.name)', who")
+            if case .only(let names)? = rule.commands, let name = names.sorted().first(where: { commands[$0] == nil }) {
+                throw JSONError(location: "rule '\(rule.name)', commands", reason: "there is no command '\(name)'")
+            }
             guard let approvals = rule.approvals else { continue }
             try checkSubjects(approvals.from, "rule '\(rule.name)', approvals.from")
             guard members(of: approvals.from).count >= approvals.count else {
@@ -207,14 +242,18 @@ public struct FleetPolicy: Hashable, Sendable {
 }
 
 extension JSONFields {
-    /// The members of an object whose keys are operators' or groups' names.
-    fileprivate func named(_ key: String, limit: Int) throws(JSONError) -> [(OperatorName, JSONValue)] {
+    /// The members of an object whose keys are names.
+    fileprivate func named<Name: CheckedName>(
+        _ key: String,
+        as type: Name.Type,
+        limit: Int
+    ) throws(JSONError) -> [(Name, JSONValue)] {
         let members = try fields(key).object.members
         guard members.count <= limit else { throw error(key, "has \(members.count) entries, more than \(limit)") }
-        var named: [(OperatorName, JSONValue)] = []
+        var named: [(Name, JSONValue)] = []
         for member in members {
-            guard let name = OperatorName(member.key) else {
-                throw error(key, "'\(member.key.prefix(80))' is not \(OperatorName.form)")
+            guard let name = Name(member.key) else {
+                throw error(key, "'\(member.key.prefix(80))' is not \(Name.form)")
             }
             named.append((name, member.value))
         }

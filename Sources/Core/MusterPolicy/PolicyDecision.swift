@@ -1,3 +1,4 @@
+import ByteCoding
 import MusterModel
 
 /// One reason against a request.
@@ -15,6 +16,10 @@ public struct PolicyReason: Hashable, Sendable, CustomStringConvertible {
         case tagNotNamed = "tag-not-named"
         case accountNotNamed = "account-not-named"
         case otherCommand = "other-command"
+        case commandNotDefined = "command-not-defined"
+        case commandUnusable = "command-unusable"
+        case commandNotNamed = "command-not-named"
+        case outsideWindow = "outside-window"
         case approvalsMissing = "approvals-missing"
     }
 
@@ -24,12 +29,15 @@ public struct PolicyReason: Hashable, Sendable, CustomStringConvertible {
     public let rule: String?
     /// The reason in words, as one clause.
     public let text: String
+    /// When the rule's window next opens, where the hour alone is what it says.
+    public let opens: UTCTime?
 
     /// A reason.
-    public init(_ code: Code, rule: String? = nil, _ text: String) {
+    public init(_ code: Code, rule: String? = nil, _ text: String, opens: UTCTime? = nil) {
         self.code = code
         self.rule = rule
         self.text = text
+        self.opens = opens
     }
 
     /// The reason with its rule.

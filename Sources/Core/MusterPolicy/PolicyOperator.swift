@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterModel
 import OpenSSHFormats
 
 /// A key of an operator: `{"public_key": "ssh-ed25519 AAAA…", "expires": "…Z", "touch": true}`.
@@ -30,7 +31,7 @@ public struct PolicyKey: Hashable, Sendable {
         }
         expires = try fields.time("expires")
         requiresTouch = try fields.optional("touch") { fields, key throws(JSONError) in try fields.bool(key) } ?? true
-        unknown = fields.members(except: ["public_key", "expires", "touch"])
+        unknown = fields.others(than: ["public_key", "expires", "touch"])
     }
 
     var json: JSONValue {
@@ -67,7 +68,7 @@ public struct PolicyOperator: Hashable, Sendable {
             try fields.optional("tailnet") { fields, key throws(JSONError) in
                 try fields.strings(key, limit: Self.keyLimit, each: 512)
             } ?? []
-        unknown = fields.members(except: ["keys", "tailnet"])
+        unknown = fields.others(than: ["keys", "tailnet"])
     }
 
     var json: JSONValue {
@@ -75,14 +76,5 @@ public struct PolicyOperator: Hashable, Sendable {
         object["keys"] = .array(keys.map(\.json))
         if !logins.isEmpty { object["tailnet"] = .array(logins.map { .string($0) }) }
         return .object(object)
-    }
-}
-
-extension JSONFields {
-    /// The members that are not among `known`, for writing them back and for refusing what they restrict.
-    func members(except known: Set<String>) -> JSONObject {
-        var others = JSONObject()
-        for member in object.members where !known.contains(member.key) { others[member.key] = member.value }
-        return others
     }
 }

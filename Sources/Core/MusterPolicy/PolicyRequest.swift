@@ -51,7 +51,7 @@ public struct PolicyRequest: Hashable, Sendable {
     public var node: NodeFacts?
     /// The package to change, where it is about one.
     public var package: String?
-    /// The tags to give, where it is about tags.
+    /// The tags to give or take away, where it is about tags.
     public var tags: Set<Tag>
     /// The login to allow, where it is about one.
     public var login: PolicyLogin?
@@ -79,14 +79,18 @@ public struct PolicyRequest: Hashable, Sendable {
         self.command = command
     }
 
-    /// What a statement asks for; a node that is about to join counts as having the tags it is given.
+    /// What a statement asks for.
+    ///
+    /// A node that is about to join counts as having the tags it is given. New tags of a node that is known are judged by
+    /// those that change, given or taken away: whoever may give `web` can neither take `production` away nor is hindered
+    /// by it.
     public init(_ statement: Statement, signers: Set<OperatorName>, node: NodeFacts?) {
         self.init(action: PolicyAction(statement.type), requester: statement.requester, signers: signers, node: node)
         switch statement.body {
         case .enroll(let body):
             tags = Set(body.tags)
             self.node = NodeFacts(id: node?.id, tags: tags)
-        case .tagNode(let body): tags = Set(body.tags)
+        case .tagNode(let body): tags = Set(body.tags).symmetricDifference(node?.tags ?? [])
         case .upgrade(let body), .rollBack(let body): package = body.package
         case .sshCertificate(let body): login = PolicyLogin(account: body.user, command: body.command)
         case .run(let body): command = body.command

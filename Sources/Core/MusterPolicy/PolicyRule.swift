@@ -7,8 +7,9 @@ import MusterModel
 /// {"name": "web upgrades", "allow": ["upgrade", "roll-back"], "who": ["ada", "group:leads"], "nodes": ["tag:web"],
 ///  "packages": ["hello"], "tags": ["web"], "approvals": {"count": 1, "from": ["group:leads"]}}
 /// ```
-/// Without `packages` any package is allowed. Without `tags` no tag may be given; `"*"` means any. What a rule for
-/// `ssh-certificate` says besides is in `Logins`.
+/// Without `packages` any package is allowed. Without `tags` no tag may be given; `"*"` means any. A rule for `run` says
+/// `"commands": ["restart-web"]`, `"*"` for any; without it none may be run. What a rule for `ssh-certificate` says besides
+/// is in `Logins`. With `"windows": [TimeWindow, …]` it allows only while one of them is open.
 ///
 /// Compatibility: rules only ever allow, and whatever restricts a rule is a member of that rule. A rule with a member that
 /// this program does not know allows nothing here, rather than more than its author meant.
@@ -40,6 +41,22 @@ public struct PolicyRule: Hashable, Sendable {
         }
     }
 
+    /// Which approved commands may be run.
+    public enum Commands: Hashable, Sendable {
+        case any
+        case only(Set<CommandName>)
+
+        func allows(_ command: CommandName) -> Bool {
+            switch self {
+            case .any: true
+            case .only(let names): names.contains(command)
+            }
+        }
+    }
+
+    /// Most windows of a rule.
+    public static let windowLimit = 32
+
     /// Its name, for people and the log; each rule of a policy has another.
     public let name: String
     /// What it allows.
@@ -54,6 +71,10 @@ public struct PolicyRule: Hashable, Sendable {
     public let tags: Tags?
     /// What logins it allows; nil for none.
     public let logins: Logins?
+    /// Which approved commands may be run; nil for none.
+    public let commands: Commands?
+    /// When it allows anything; nil for always.
+    public let windows: [TimeWindow]?
     /// With whose consent; nil where nobody else is asked.
     public let approvals: Approvals?
     /// Members that this program does not know: the rule allows nothing here.
@@ -68,6 +89,8 @@ public struct PolicyRule: Hashable, Sendable {
         packages: [String]? = nil,
         tags: Tags? = nil,
         logins: Logins? = nil,
+        commands: Commands? = nil,
+        windows: [TimeWindow]? = nil,
         approvals: Approvals? = nil
     ) {
         self.name = name
@@ -77,6 +100,8 @@ public struct PolicyRule: Hashable, Sendable {
         self.packages = packages
         self.tags = tags
         self.logins = logins
+        self.commands = commands
+        self.windows = windows
         self.approvals = approvals
         unknown = JSONObject()
     }
@@ -92,14 +117,18 @@ public struct PolicyRule: Hashable, Sendable {
         }
         tags = try fields.optional("tags") { fields, key throws(JSONError) in try Self.tags(fields, key) }
         logins = try Logins(fields)
-        var unknown = fields.members(except: Self.members.union(Logins.members))
+        commands = try fields.optional("commands") { fields, key throws(JSONError) in try Self.commands(fields, key) }
+        windows = try fields.optional("windows") { fields, key throws(JSONError) in
+            try fields.objects(key, limit: Self.windowLimit).map { window throws(JSONError) in try TimeWindow(window) }
+        }
+        var unknown = fields.others(than: Self.members.union(Logins.members))
         if fields.has("approvals") {
             let members = try fields.fields("approvals")
             approvals = Approvals(
                 count: Int(try members.integer("count", in: 1...100)),
                 from: try members.subjects("from")
             )
-            let others = members.members(except: ["count", "from"])
+            let others = members.others(than: ["count", "from"])
             if others.count > 0 { unknown["approvals"] = .object(others) }
         } else {
             approvals = nil
@@ -120,6 +149,12 @@ public struct PolicyRule: Hashable, Sendable {
         case .only(let tags): object["tags"] = JSONValue(tags.sorted())
         }
         for member in logins?.json.members ?? [] { object[member.key] = member.value }
+        switch commands {
+        case nil: break
+        case .any: object["commands"] = ["*"]
+        case .only(let names): object["commands"] = JSONValue(names.sorted())
+        }
+        if let windows { object["windows"] = .array(windows.map(\.json)) }
         if let approvals {
             var members = JSONObject()
             if case .object(let others)? = unknown["approvals"] { members = others }
@@ -130,11 +165,26 @@ public struct PolicyRule: Hashable, Sendable {
         return .object(object)
     }
 
-    private static let members: Set<String> = ["name", "allow", "who", "nodes", "packages", "tags", "approvals"]
+    /// The members that this program does not know, in the rule or in one of its windows: it allows nothing here.
+    public var notUnderstood: [String] {
+        var names = unknown.keys
+        for window in windows ?? [] { names += window.unknown.keys.map { "windows: \($0)" } }
+        return names
+    }
+
+    private static let members: Set<String> = [
+        "name", "allow", "who", "nodes", "packages", "tags", "commands", "windows", "approvals",
+    ]
 
     private static func tags(_ fields: JSONFields, _ key: String) throws(JSONError) -> Tags {
         let texts = try fields.strings(key, limit: 10_000, each: 128)
         if texts == ["*"] { return .any }
         return .only(Set(try fields.names(key, as: Tag.self, limit: 10_000)))
+    }
+
+    private static func commands(_ fields: JSONFields, _ key: String) throws(JSONError) -> Commands {
+        let texts = try fields.strings(key, limit: FleetPolicy.commandLimit, each: 128)
+        if texts == ["*"] { return .any }
+        return .only(Set(try fields.names(key, as: CommandName.self, limit: FleetPolicy.commandLimit)))
     }
 }
