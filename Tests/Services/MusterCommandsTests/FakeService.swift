@@ -35,6 +35,7 @@ final class FakeService: Sendable {
         var name = "service"
         /// Seconds that snapshot and timestamp are good for.
         var lifetime: Int64 = 86400
+        var ssh = SSHState()
     }
 
     static let time = UTCTime(seconds: 1_900_000_000)
@@ -47,7 +48,9 @@ final class FakeService: Sendable {
             snapshot: TestKey(state.name + "-snapshot").publicKey,
             timestamp: TestKey(state.name + "-timestamp").publicKey,
             manifest: TestKey(state.name + "-manifest").publicKey,
-            revocations: TestKey(state.name + "-revocations").publicKey
+            revocations: TestKey(state.name + "-revocations").publicKey,
+            sshUserAuthority: state.ssh.hasAuthorities ? userAuthority.publicKey : nil,
+            sshHostAuthority: state.ssh.hasAuthorities ? hostAuthority.publicKey : nil
         )
     }
 
@@ -143,6 +146,7 @@ final class FakeService: Sendable {
             }
             return Self.json(node)
         case ("GET", "enrollments"): return Self.json(List(state.enrollments))
+        case (_, "ssh"): return try answerSSH(request, Array(parts.dropFirst(2)), &state)
         case ("GET", "events"):
             let after = Int64(request.query.split(separator: "&").first?.dropFirst(6) ?? "0") ?? 0
             return Self.json(List(state.events.filter { $0.sequence > after }))
@@ -151,7 +155,8 @@ final class FakeService: Sendable {
                 JSONFields(JSONValue.parse(request.body, limit: SignedStatement.byteLimit))
             )
             state.statements.append(statement)
-            return Self.json(StatementReply(id: statement.statement.id, state: "accepted", detail: ""))
+            let detail = statement.statement.body.type == .revoke ? state.ssh.revoked : ""
+            return Self.json(StatementReply(id: statement.statement.id, state: "accepted", detail: detail))
         case ("GET", "rollouts"):
             guard parts.count > 2 else { return Self.json(List(state.rollouts)) }
             let next = state.rollouts.count > 1 ? state.rollouts.removeFirst() : state.rollouts.first
@@ -197,6 +202,9 @@ final class FakeService: Sendable {
         state.policy = upload.policyDocument
         let document = Hex.encode(Digest.sha256(upload.policyDocument))
         state.files["targets/policy/\(document).fleet.json"] = upload.policyDocument
+        if let trust = upload.sshTrust {
+            state.files["targets/ssh/\(Hex.encode(Digest.sha256(trust))).trust.json"] = trust
+        }
         for (role, bytes) in [
             ("targets", upload.targets), ("releases", upload.releases), ("policy", upload.policy),
         ] {
@@ -251,7 +259,7 @@ final class FakeService: Sendable {
             try RepositorySimulator.sign(timestamp.json, [TestKey(state.name + "-timestamp")]).bytes
     }
 
-    private static func json(_ body: some Body, status: Int = 200) -> LoopbackServer.Reply {
+    static func json(_ body: some Body, status: Int = 200) -> LoopbackServer.Reply {
         let type = status < 400 ? "application/json" : Problem.mediaType
         return LoopbackServer.Reply(status, .bytes(body.json.jsonBytes), headers: ["Content-Type": type])
     }
