@@ -116,14 +116,24 @@ public struct NodeKeyRecord: Hashable, Sendable {
     public let extendedUntil: UTCTime?
     /// `current`, `due` (the node is about to replace it), `expired`, `extended` or `exempt`; others may be added.
     public let state: String
+    /// The Ed25519 public key, to which secrets for the node are sealed; nil where the service does not tell.
+    public let publicKey: [UInt8]?
 
     /// A node's key.
-    public init(since: UTCTime, expires: UTCTime?, isExempt: Bool, extendedUntil: UTCTime?, state: String) {
+    public init(
+        since: UTCTime,
+        expires: UTCTime?,
+        isExempt: Bool,
+        extendedUntil: UTCTime?,
+        state: String,
+        publicKey: [UInt8]? = nil
+    ) {
         self.since = since
         self.expires = expires
         self.isExempt = isExempt
         self.extendedUntil = extendedUntil
         self.state = state
+        self.publicKey = publicKey
     }
 
     /// Reads a node's key.
@@ -136,6 +146,9 @@ public struct NodeKeyRecord: Hashable, Sendable {
         isExempt = fields.has("exempt") ? try fields.bool("exempt") : false
         extendedUntil = try moment("extended_until")
         state = try fields.string("state", limit: 32)
+        publicKey = try fields.optional("public_key") { fields, key throws(JSONError) in
+            try fields.hex(key, count: 32)
+        }
     }
 
     /// The key as it is sent.
@@ -145,6 +158,7 @@ public struct NodeKeyRecord: Hashable, Sendable {
         ]
         if let expires { object["expires"] = .integer(expires.milliseconds) }
         if let extendedUntil { object["extended_until"] = .integer(extendedUntil.milliseconds) }
+        if let publicKey { object["public_key"] = .string(Hex.encode(publicKey)) }
         return .object(object)
     }
 }

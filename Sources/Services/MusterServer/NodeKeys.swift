@@ -167,7 +167,8 @@ extension NodeKeyRecord {
             expires: life.isExempt ? nil : life.expires,
             isExempt: life.isExempt,
             extendedUntil: life.extendedUntil.flatMap { $0 > time ? $0 : nil },
-            state: life.state(at: time).rawValue
+            state: life.state(at: time).rawValue,
+            publicKey: life.key
         )
     }
 }
