@@ -9,7 +9,7 @@ public struct StoredCertificate: Hashable, Sendable {
     public let kind: SSHAuthorityKind
     /// What sshd logs of it.
     public let keyID: String
-    /// The statement that asked for it; nil for a host's.
+    /// The statement that asked for it; nil for a host's, and for a run's, which may have several.
     public let statement: StatementID?
     /// The operator who asked for it; nil for a host's.
     public let requester: OperatorName?
@@ -187,6 +187,14 @@ extension StoreTransaction {
             "valid_before > $1 AND revoked IS NULL AND node = $2 ORDER BY serial",
             [.integer(end.milliseconds), .text(node.text)]
         )
+    }
+
+    /// How many certificates with this key ID are good after `end`.
+    public func countCertificates(keyID: String, goodAfter end: UTCTime) throws -> Int64 {
+        try sql.row(
+            "SELECT COUNT(*) FROM ssh_certificates WHERE key_id = $1 AND valid_before > $2 AND revoked IS NULL",
+            [.text(keyID), .integer(end.milliseconds)]
+        )?.integer(0) ?? 0
     }
 
     /// The newest certificate of a node's host key.

@@ -79,7 +79,7 @@ public enum CertificateDecision: Hashable, Sendable {
         return .allowed(grant, targets: allowed.map(\.target), refusing: refusing)
     }
 
-    private static func words(_ reasons: [String]) -> String {
+    static func words(_ reasons: [String]) -> String {
         let more = reasons.count - named
         return reasons.prefix(named).joined(separator: "; ") + (more > 0 ? "; and \(more) more nodes" : "")
     }

@@ -62,7 +62,7 @@ public struct UserCertificateOrder: Sendable {
     public let statement: SignedStatement
     /// The same as JSON text, which goes into the certificate.
     public let envelope: [UInt8]
-    /// What the policy grants (`FleetPolicy.loginGrants`).
+    /// What the policy grants: `FleetPolicy.loginGrants`, or for a run the one line that it is.
     public var grant: LoginGrant
     /// When the keys expire whose signatures count; at least the requester's.
     public var keyExpiries: [UTCTime]
@@ -92,8 +92,8 @@ public struct UserCertificateOrder: Sendable {
 
     /// Until when a certificate made at `time` is good, and what ends it.
     public func end(at time: UTCTime) throws(CertificateRefusal) -> (end: UTCTime, limit: Limit) {
-        let body = try body
-        var (end, limit) = (time.wholeSeconds.adding(seconds: body.seconds), Limit.asked)
+        let wanted = try wanted
+        var (end, limit) = (time.wholeSeconds.adding(seconds: wanted.seconds), Limit.asked)
         // Of equal ends the first counts.
         func consider(_ other: UTCTime, _ reason: Limit) {
             if other.wholeSeconds < end { (end, limit) = (other.wholeSeconds, reason) }
@@ -113,7 +113,7 @@ public struct UserCertificateOrder: Sendable {
 
     /// The certificate, ready to be signed.
     public func certificate(_ stamp: CertificateStamp) throws(CertificateRefusal) -> UnsignedCertificate {
-        let body = try body
+        let wanted = try wanted
         let (end, _) = try end(at: stamp.time)
         let after = stamp.time.seconds - SSHCertificateBody.backdating
         guard after >= 0, stamp.serial > 0 else {
@@ -126,11 +126,11 @@ public struct UserCertificateOrder: Sendable {
         do throws(SSHFormatError) {
             content = try SSHCertificateContent(
                 nonce: stamp.nonce,
-                publicKey: body.publicKey,
+                publicKey: wanted.publicKey,
                 serial: stamp.serial,
                 kind: .user,
                 keyID: keyID.description,
-                principals: [body.user.text],
+                principals: [wanted.account.text],
                 validAfter: UInt64(after),
                 validBefore: UInt64(end.seconds),
                 criticalOptions: criticalOptions,
@@ -144,13 +144,27 @@ public struct UserCertificateOrder: Sendable {
         return UnsignedCertificate(content)
     }
 
-    private var body: SSHCertificateBody {
+    /// What the statement asks for, whatever its type.
+    private struct Wanted {
+        let publicKey: SSHPublicKey
+        let account: AccountName
+        let seconds: Int64
+    }
+
+    private var wanted: Wanted {
         get throws(CertificateRefusal) {
-            guard case .sshCertificate(let body) = statement.statement.body else {
+            switch statement.statement.body {
+            case .sshCertificate(let body):
+                return Wanted(publicKey: body.publicKey, account: body.user, seconds: body.seconds)
+            case .run(let body):
+                guard let ssh = body.ssh else {
+                    throw CertificateRefusal(.malformed, "run \(statement.statement.id) is for agents, not over SSH")
+                }
+                return Wanted(publicKey: ssh.publicKey, account: body.definition.user, seconds: ssh.seconds)
+            default:
                 let type = statement.statement.type.rawValue
                 throw CertificateRefusal(.malformed, "a statement of type '\(type)' asks for no certificate")
             }
-            return body
         }
     }
 

@@ -15,7 +15,7 @@ extension LoginGrant {
         )
     }
 
-    private init(
+    init(
         rule: String,
         approvers: [OperatorName],
         maximumSeconds: Int64,

@@ -12,11 +12,14 @@ public enum StatementVerifier {
     ///
     /// `node` is the node that would act (it judges the rule's `nodes`); without it the question is whether the statement
     /// may be done at all. `usedIDs` are the statements that this node has carried out; the service passes none.
+    /// `deciding` is the moment that the policy is asked about, where that is not now: what is planned for tonight may be
+    /// approved today, in a window of which it is not yet.
     public static func verify(
         _ signed: SignedStatement,
         policy: FleetPolicy,
         fleet: FleetID,
         time: UTCTime,
+        deciding: UTCTime? = nil,
         node: NodeFacts? = nil,
         usedIDs: Set<StatementID> = []
     ) -> StatementVerdict {
@@ -27,7 +30,7 @@ public enum StatementVerifier {
         }
         let (signers, ignored) = signatures(of: signed, policy: policy, time: time)
         let names = Set(signers.map(\.name))
-        let outcome = outcome(signed.statement, names, ignored, policy, time, node)
+        let outcome = outcome(signed.statement, names, ignored, policy, deciding ?? time, node)
         return StatementVerdict(outcome: outcome, signers: signers, ignored: ignored)
     }
 

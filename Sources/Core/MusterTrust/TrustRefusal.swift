@@ -62,6 +62,18 @@ public struct TrustRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case otherCommand = "other-command"
         /// The certificate gives a session more than the rule allows.
         case extensionNotAllowed = "extension-not-allowed"
+        /// The approved command is another in this node's policy than the one that was signed.
+        case definitionChanged = "definition-changed"
+        /// The policy has no such command, or one that this program cannot run.
+        case commandUnknown = "command-unknown"
+        /// An argument or variable that the approved command does not take, or one that it lacks.
+        case argumentNotAllowed = "argument-not-allowed"
+        /// A secret was not sealed for this node.
+        case secretMissing = "secret-missing"
+        /// It is to be run over SSH by its requester, by no agent; or the other way round.
+        case overSSH = "over-ssh"
+        /// Its time has not come.
+        case tooEarly = "too-early"
         /// The joining node does not have the secret or key that the statement names.
         case otherProof = "other-proof"
     }

@@ -32,6 +32,14 @@ struct CertificateIssuing: Sendable {
             let requester = signed.statement.requester
             return [requester] + signers.map(\.name).filter { $0 != requester }
         }
+
+        var record: Record {
+            Record(
+                statement: signed.statement.id,
+                requester: signed.statement.requester,
+                targets: body.nodes.map(\.description)
+            )
+        }
     }
 
     // MARK: - Asking
@@ -108,7 +116,7 @@ struct CertificateIssuing: Sendable {
         return single.map { Self.target($0) }
     }
 
-    private static func target(_ entry: NodeRegister.Entry) -> CertificateDecision.Target {
+    static func target(_ entry: NodeRegister.Entry) -> CertificateDecision.Target {
         CertificateDecision.Target(
             facts: NodeFacts(id: entry.node.id, tags: Set(entry.node.tags)),
             name: entry.node.name,
@@ -160,7 +168,7 @@ struct CertificateIssuing: Sendable {
         }
         let serial = try await service.ssh.serials.next()
         let made = try await authority.certificate(serial, at: time) { [order] in try order.certificate($0) }
-        let stored = Self.stored(made, serial, verified, origin, authority.bytes, time)
+        let stored = Self.stored(made, serial, verified.record, origin, authority.bytes, time)
         let isNew = try await record(stored, verified, waited: waited, at: time)
         guard isNew else { return try await repeated(verified.signed, from: origin, at: time) }
         service.ssh.polls.announce(verified.signed.statement.id)
@@ -177,7 +185,7 @@ struct CertificateIssuing: Sendable {
     ) async throws -> Bool {
         let signed = verified.signed
         let envelope = verified.envelope
-        let event = Self.event(stored, signers: verified.names)
+        let event = Self.event(stored, of: signed.statement.id, signers: verified.names)
         return try await service.store.grouped.write(returning: { transaction in
             if waited {
                 guard var request = try transaction.certificateRequest(signed.statement.id) else { return false }
@@ -199,10 +207,18 @@ struct CertificateIssuing: Sendable {
         })
     }
 
-    private static func stored(
+    /// What the register says of a certificate besides what it says itself.
+    struct Record: Sendable {
+        /// The statement; nil for a run's, which may have several: their key IDs name it.
+        let statement: StatementID?
+        let requester: OperatorName
+        let targets: [String]
+    }
+
+    static func stored(
         _ made: SSHCertificate,
         _ serial: Int64,
-        _ verified: Verified,
+        _ record: Record,
         _ origin: CertificateOrigin,
         _ authority: [UInt8],
         _ time: UTCTime
@@ -211,13 +227,13 @@ struct CertificateIssuing: Sendable {
             serial: serial,
             kind: .user,
             keyID: made.content.keyID,
-            statement: verified.signed.statement.id,
-            requester: verified.signed.statement.requester,
+            statement: record.statement,
+            requester: record.requester,
             node: origin.node,
             origin: origin.name,
             identity: origin.identity,
             principals: made.content.principals,
-            targets: verified.body.nodes.map(\.description),
+            targets: record.targets,
             fingerprint: made.content.publicKey.fingerprint,
             authority: authority,
             issued: time,
@@ -227,10 +243,14 @@ struct CertificateIssuing: Sendable {
         )
     }
 
-    private static func event(_ stored: StoredCertificate, signers: [OperatorName]) -> JSONValue {
+    static func event(
+        _ stored: StoredCertificate,
+        of statement: StatementID,
+        signers: [OperatorName]
+    ) -> JSONValue {
         var detail: JSONObject = [
             "serial": .integer(stored.serial), "key_id": .string(stored.keyID),
-            "statement": .string(stored.statement?.text ?? ""), "signers": JSONValue(signers),
+            "statement": JSONValue(statement), "signers": JSONValue(signers),
             "origin": .string(stored.origin), "identity": .string(stored.identity),
             "principals": .array(stored.principals.map { .string($0) }),
             "targets": .array(stored.targets.map { .string($0) }), "fingerprint": .string(stored.fingerprint),
@@ -240,7 +260,7 @@ struct CertificateIssuing: Sendable {
         return .object(detail)
     }
 
-    private static func detail(_ limit: UserCertificateOrder.Limit, _ refusing: [String], _ time: UTCTime) -> String {
+    static func detail(_ limit: UserCertificateOrder.Limit, _ refusing: [String], _ time: UTCTime) -> String {
         var detail = limit == .asked ? "" : "it is shorter than was asked for: \(limit.words) ends first"
         guard let first = refusing.first else { return detail }
         if !detail.isEmpty { detail += "; " }

@@ -2,6 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import Hummingbird
 import MusterAPI
+import MusterCA
 import MusterModel
 import MusterStore
 import NIOCore
@@ -171,8 +172,14 @@ extension SSHIssuedRecord {
             validBefore: stored.validBefore,
             fingerprint: stored.fingerprint,
             authority: try SSHPublicKey(ed25519: stored.authority).fingerprint,
-            statement: stored.statement,
+            statement: stored.statement ?? Self.run(stored.keyID),
             revoked: stored.revoked
         )
+    }
+
+    /// The run that a certificate is for, which may have several.
+    private static func run(_ keyID: String) -> StatementID? {
+        guard case .user(_, _, let statement)? = CertificateKeyID(keyID) else { return nil }
+        return statement
     }
 }
