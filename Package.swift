@@ -86,6 +86,7 @@ let modules: [Module] = [
         uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
     ),
     module("MusterSelection", .core, uses: ["ByteCoding", "DebianPackage", "MusterModel"]),
+    module("MusterRun", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     module("MusterIdentity", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]),
     module(
         "MusterCA",
@@ -146,8 +147,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
-            "MusterPolicy", "MusterTrust", "MusterCA", "MusterRollout", "MusterIdentity", "MusterAPI", "MusterSystem",
-            "MusterKeys",
+            "MusterPolicy", "MusterTrust", "MusterCA", "MusterRollout", "MusterRun", "MusterIdentity", "MusterAPI",
+            "MusterSystem", "MusterKeys",
             "MusterSigners", "Tailnet", "MusterStore", "NoticeDelivery",
         ],
         libraries: [
@@ -411,6 +412,7 @@ let testTargets: [Target] = [
     tests("MusterSelection", uses: ["ByteCoding", "MusterModel"]),
     tests("MusterIdentity", uses: ["ByteCoding", "CanonicalJSON"]),
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
+    tests("MusterRun", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
     tests("MusterSystem"),
     tests(
