@@ -131,6 +131,11 @@ let modules: [Module] = [
             "MusterClient",
         ]
     ),
+    module(
+        "RemoteShell",
+        .adapters,
+        uses: ["ByteCoding", "OpenSSHFormats", "MusterSystem", "MusterKeys", "CSodium", "CLibSSH"]
+    ),
     module("Tailnet", .adapters, uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),
     module(
         "MusterStore",
@@ -172,6 +177,7 @@ let modules: [Module] = [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterCA", "MusterSelection", "MusterAPI",
             "MusterSystem", "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
+            "RemoteShell",
         ],
         libraries: [yams, argumentParser]
     ),
@@ -189,7 +195,7 @@ let modules: [Module] = [
 ]
 
 /// C libraries of Debian and single system calls, below every layer.
-let shims: Set<String> = ["CSodium", "CLibArchive", "CLinux"]
+let shims: Set<String> = ["CSodium", "CLibArchive", "CLibSSH", "CLinux"]
 
 /// What a program must stay free of, and why.
 ///
@@ -202,6 +208,11 @@ let forbidden: [(program: String, what: [String], reason: String)] = [
         "a node runs one service; AsyncAlgorithms behind it is 1.2 MB on every node"
     ),
     ("muster-agent", ["MusterSigners", "MusterCommands"], "a node holds no key but its own and signs for nobody"),
+    (
+        "muster-agent", ["RemoteShell", "CLibSSH"],
+        "a node lets others in by its own sshd and logs in nowhere: it needs no SSH client, nor a key for one"
+    ),
+    ("musterd", ["RemoteShell", "CLibSSH"], "the service starts nothing on a node: it has no way to log in on one"),
     ("muster-agent", ["Yams"], "a node reads canonical JSON only, and full Foundation would double its size"),
     ("tuf-client", ["MusterSigners", "MusterStore"], "it verifies; it never signs and keeps no register"),
 ]
@@ -273,6 +284,12 @@ let systemLibraries: [Target] = [
         path: "Sources/Shims/CSodium",
         pkgConfig: "libsodium",
         providers: [.apt(["libsodium-dev"])]
+    ),
+    .systemLibrary(
+        name: "CLibSSH",
+        path: "Sources/Shims/CLibSSH",
+        pkgConfig: "libssh",
+        providers: [.apt(["libssh-dev"])]
     ),
     // Loaded at run time, only while an archive is read: see its header.
     .target(name: "CLibArchive", path: "Sources/Shims/CLibArchive"),

@@ -120,7 +120,7 @@ final class CommandRun: Sendable {
 
 extension Duration {
     /// Milliseconds, rounded down, at most about thirty years.
-    var wholeMilliseconds: Int64 {
+    public var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return min(seconds, 1_000_000_000) * 1000 + attoseconds / 1_000_000_000_000_000
     }
