@@ -102,7 +102,9 @@ final class SSHTransport {
         else { throw RemoteShellError(.identity, "libssh cannot read the key or its certificate") }
     }
 
-    /// Goes on with the login; true when it is done. The key is forgotten then.
+    /// Goes on with the login; true when it is done.
+    ///
+    /// The key is forgotten then.
     func logIn() throws(RemoteShellError) -> Bool {
         let answer = ssh_userauth_publickey(session, nil, key)
         switch answer {
