@@ -19,6 +19,15 @@ public enum Directory {
         }
     }
 
+    /// Removes an empty folder for good; no error where it does not exist.
+    public static func remove(_ path: String) throws(SystemError) {
+        guard rmdir(path) == 0 else {
+            if errno == ENOENT { return }
+            throw SystemError("remove folder", path, errno: errno)
+        }
+        try sync(parent(of: path))
+    }
+
     /// Names in the folder, sorted, without `.` and `..`; at most `limit`.
     public static func entries(_ path: String, limit: Int = 100_000) throws(SystemError) -> [String] {
         guard let stream = opendir(path) else { throw SystemError("list", path, errno: errno) }

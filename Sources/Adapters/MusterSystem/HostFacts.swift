@@ -23,10 +23,13 @@ public struct HostFacts: Equatable, Sendable {
             osRelease: osRelease(),
             kernel: name.release,
             machine: name.machine,
-            bootID: firstLine("/proc/sys/kernel/random/boot_id"),
+            bootID: bootID(),
             uptimeSeconds: Int64(firstLine("/proc/uptime").prefix { $0 != "." }) ?? 0
         )
     }
+
+    /// The kernel's id of this boot.
+    public static func bootID() -> String { firstLine("/proc/sys/kernel/random/boot_id") }
 
     /// The value of `PRETTY_NAME` in the text of an os-release(5) file.
     static func prettyName(_ text: String) -> String? {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -224,6 +225,10 @@ int clinux_start(const struct clinux_process *what, pid_t *process, const char *
     if (count != sizeof message) return EIO;
     if (message[0] >= 0 && message[0] < STEPS) *step = step_texts[message[0]];
     return message[1];
+}
+
+int clinux_memory_file(void) {
+    return memfd_create("muster", MFD_CLOEXEC);
 }
 
 int clinux_become_subreaper(void) {

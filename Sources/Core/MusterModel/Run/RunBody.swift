@@ -17,7 +17,7 @@ public struct RunBody: Hashable, Sendable {
     /// Longest life of the statement, in seconds.
     public static let statementLifetime: Int64 = 7 * 86400
     /// Most bytes of one sealed value.
-    public static let sealedLimit = CommandParameter.valueLimit + 64
+    public static let sealedLimit = CommandParameter.valueLimit + 80
 
     /// How a run spreads over its nodes; the service follows it.
     public struct FanOut: Hashable, Sendable {

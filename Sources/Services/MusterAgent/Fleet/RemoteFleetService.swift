@@ -11,7 +11,7 @@ import MusterSystem
 ///
 /// During a rotation there are two keys: the new one is tried first, and takes the place of the old one as soon as it has
 /// opened a session.
-public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource {
+public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource, RunService {
     private let client: MusterClient
     private let enrollment: Enrollment
     private let keys: NodeKeys
@@ -45,6 +45,14 @@ public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSour
         let client = client
         return try await withSession { token throws(ClientError) in
             try await client.manifest(after: sequence, wait: wait, session: token)
+        }
+    }
+
+    /// Sends how far this node is with a run.
+    public func update(_ run: RunID, _ update: RunUpdate) async throws(FleetServiceError) -> RunUpdateReply {
+        let client = client
+        return try await withSession { token throws(ClientError) in
+            try await client.update(run, update, session: token)
         }
     }
 

@@ -34,12 +34,14 @@ public struct AgentPaths: Sendable {
     public var downloads: String { folder + "/downloads" }
     /// Packages to go back to.
     public var saved: String { folder + "/saved" }
+    /// Approved commands that were asked for, a folder each: see `RunFolder`.
+    public var runs: String { folder + "/runs" }
     /// Held by the one agent that uses the folder.
     public var lock: String { folder + "/lock" }
 
     /// Creates the folders, for nobody but us.
     public func create() throws(SystemError) {
-        for path in [folder, downloads, saved] { try Directory.create(path, mode: 0o700) }
+        for path in [folder, downloads, saved, runs] { try Directory.create(path, mode: 0o700) }
     }
 
     /// The file of a package that is being fetched.

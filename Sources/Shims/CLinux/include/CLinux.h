@@ -66,6 +66,9 @@ int clinux_spawn_session(
     pid_t *process, const char *executable, char *const arguments[], char *const environment[],
     const char *working_directory, const int *descriptors, size_t descriptor_count);
 
+/// A close-on-exec file that is in no folder and only in memory, or -1 with errno.
+int clinux_memory_file(void);
+
 /// From now on orphans among our descendants become our children. Returns 0, or -1 with errno.
 int clinux_become_subreaper(void);
 
