@@ -22,7 +22,8 @@ public struct PolicyKey: Hashable, Sendable {
         unknown = JSONObject()
     }
 
-    init(_ fields: JSONFields) throws(JSONError) {
+    /// Reads a key.
+    public init(_ fields: JSONFields) throws(JSONError) {
         let line = try fields.string("public_key", limit: SSHPublicKey.lineLimit)
         do throws(SSHFormatError) {
             publicKey = try SSHPublicKey(line: line)
@@ -62,7 +63,8 @@ public struct PolicyOperator: Hashable, Sendable {
         unknown = JSONObject()
     }
 
-    init(_ fields: JSONFields) throws(JSONError) {
+    /// Reads an operator.
+    public init(_ fields: JSONFields) throws(JSONError) {
         keys = try fields.objects("keys", limit: Self.keyLimit).map { key throws(JSONError) in try PolicyKey(key) }
         logins =
             try fields.optional("tailnet") { fields, key throws(JSONError) in

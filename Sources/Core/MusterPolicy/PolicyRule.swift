@@ -106,7 +106,8 @@ public struct PolicyRule: Hashable, Sendable {
         unknown = JSONObject()
     }
 
-    init(_ fields: JSONFields) throws(JSONError) {
+    /// Reads a rule; whether its names are anybody's is for the policy to say.
+    public init(_ fields: JSONFields) throws(JSONError) {
         name = try fields.string("name", limit: 128)
         guard !name.isEmpty else { throw fields.error("name", "is empty") }
         allow = try fields.strings("allow", limit: 64, each: 64).map(PolicyAction.init(rawValue:))

@@ -6,21 +6,60 @@ import MusterPolicy
 struct PolicyCheck: ContextCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Compile a policy and say what it means; touches nothing."
+        abstract: "Look a policy over before it is signed: mistakes, tests, what it means; touches nothing.",
+        discussion: """
+            Names every mistake with its file, line and column, runs the file's tests, and says what is worth a second look:
+            groups that no rule names, rules that can never be met, commands that nobody may run, keys that expire soon,
+            secrets, shells.
+
+            exit status: 0 no mistakes and every test passes; 1 mistakes, or a test fails, or with --strict a warning;
+            2 the file could not be read.
+            """
     )
 
     @Argument(help: ArgumentHelp("The policy's source.", valueName: "file.yaml"))
     var file: String
 
-    @Flag(help: "Print the compiled document as JSON.") var json = false
+    @Flag(help: "Fail on warnings too.") var strict = false
+
+    @Flag(help: "Say nothing of what the policy means.") var quiet = false
+
+    @Flag(help: "As JSON, with the compiled document.") var json = false
 
     func run(_ context: CommandContext) async throws {
-        let expires = context.now().adding(seconds: 365 * 86400)
-        let policy = try PolicySource(file: file).compile(version: 1, issued: context.now(), expires: expires).policy
+        let now = context.now()
+        let review = try PolicyReview(file: file, expires: now.adding(seconds: 365 * 86400), now: now)
         if json {
-            context.terminal.json(policy.json)
-            return
+            context.terminal.json(review.json)
+            if !review.mistakes.isEmpty { throw review.failure }
+        } else {
+            show(try review.policy(context.terminal), review, context)
         }
-        for line in PolicySummary(policy, now: context.now()).lines { context.terminal.line(line) }
+        try review.requireTests(context.terminal)
+        let warnings = review.remarks.filter(\.isWarning).count
+        if strict, warnings > 0 { throw CommandFailure.refused("\(file) has \(warnings) warnings") }
+    }
+
+    private func show(_ compiled: PolicySource.Compiled, _ review: PolicyReview, _ context: CommandContext) {
+        let policy = compiled.policy
+        if !quiet {
+            for line in PolicySummary(policy, now: context.now()).lines { context.terminal.line(line) }
+        }
+        for remark in review.remarks {
+            let word = remark.isWarning ? StyledText("warning: ", .warning) : StyledText("note: ", .faint)
+            context.terminal.line(word + StyledText(remark.place.description))
+        }
+        let passed = review.outcomes.count - review.differing.count
+        context.terminal.line(
+            StyledText("\(file): ", .bold)
+                + StyledText(
+                    "\(policy.operators.count) operators, \(policy.commands.count) commands, "
+                        + "\(policy.rules.count) rules, "
+                )
+                + StyledText(
+                    review.outcomes.isEmpty ? "no tests" : "\(passed) of \(review.outcomes.count) tests pass",
+                    review.differing.isEmpty ? .good : .loud
+                )
+        )
     }
 }

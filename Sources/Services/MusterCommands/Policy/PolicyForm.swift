@@ -1,103 +1,149 @@
 import CanonicalJSON
 import MusterModel
-import OpenSSHFormats
+import MusterPolicy
 
-/// What a hand-written policy is checked for beyond what a node checks: misspelt members and names.
-enum PolicyForm {
-    /// Actions that rules may name: statement types, `run` of later versions, and signing names for WireGuard peers.
-    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["run", "tailnet-names"])
-    /// Members of a rule that speak of logins.
-    static let logins = ["users", "max_seconds", "extensions", "force_command"]
+/// What a hand-written policy is checked for beyond what a node checks: misspelt members and names, and parts that mean
+/// nothing where they stand.
+///
+/// Finds all it can at once.
+struct PolicyForm {
+    /// Actions that rules may name: statement types, and signing names for WireGuard peers.
+    static let actions = Set(StatementType.allCases.map(\.rawValue)).union(["tailnet-names"])
 
-    static func check(_ document: YAMLDocument) throws {
-        try members(document, document.value, "", ["operators", "groups", "rules", "expires"])
-        for name in names(document.value["operators"]) {
+    let document: YAMLDocument
+    private(set) var mistakes: [PolicyMistake] = []
+
+    init(_ document: YAMLDocument) {
+        self.document = document
+    }
+
+    mutating func check() {
+        members(
+            document.value,
+            "",
+            ["operators", "groups", "tags", "commands", "rules", "tests", "expires"]
+        )
+        checkOperators()
+        for name in Self.names(document.value["groups"]) {
+            people(document.value["groups"]?[name], "groups.\(name)")
+        }
+        for name in Self.names(document.value["tags"]) { checkTag(name) }
+        for name in Self.names(document.value["commands"]) {
+            checkCommand(document.value["commands"]?[name], "commands.\(name)")
+        }
+        var seen: Set<String> = []
+        for (index, rule) in Self.entries(document.value["rules"]).enumerated() {
+            check(rule, "rules[\(index)]")
+            if case .string(let name)? = rule["name"], !seen.insert(name).inserted {
+                note("rules[\(index)].name", "another rule is named '\(name)' too: reasons and logs name rules")
+            }
+        }
+        for (index, test) in Self.entries(document.value["tests"]).enumerated() {
+            members(test, "tests[\(index)]", PolicyTest.members)
+            members(test["node"], "tests[\(index)].node", ["tags", "id"])
+        }
+    }
+
+    // MARK: - Operators, groups and tags
+
+    private mutating func checkOperators() {
+        var owners: [String: String] = [:]
+        for name in Self.names(document.value["operators"]) {
             let path = "operators.\(name)"
             let person = document.value["operators"]?[name]
-            try members(document, person, path, ["keys", "tailnet"])
-            for (index, key) in entries(person?["keys"]).enumerated() {
-                try members(document, key, "\(path).keys[\(index)]", ["public_key", "expires", "touch"])
+            members(person, path, ["keys", "tailnet"])
+            for (index, key) in Self.entries(person?["keys"]).enumerated() {
+                let place = "\(path).keys[\(index)]"
+                members(key, place, ["public_key", "expires", "touch"])
+                guard case .string(let line)? = key["public_key"] else { continue }
+                // The comment at the end is for people.
+                let words = line.split(separator: " ").prefix(2).joined(separator: " ")
+                if let other = owners.updateValue(name, forKey: words) {
+                    note("\(place).public_key", "this key is listed for \(other) already: one person would be two")
+                }
             }
-        }
-        for (index, rule) in entries(document.value["rules"]).enumerated() {
-            try check(rule, document, "rules[\(index)]")
         }
     }
 
-    private static func check(_ rule: JSONValue, _ document: YAMLDocument, _ path: String) throws {
-        try members(
-            document,
-            rule,
+    private mutating func checkTag(_ name: String) {
+        let path = "tags.\(name)"
+        if Tag(name) == nil { note(path, "'\(name)' is not \(Tag.form)") }
+        let tag = document.value["tags"]?[name]
+        members(tag, path, ["owners"])
+        guard case .array? = tag?["owners"] else {
+            return note(path, "a tag has 'owners': those who may give it to nodes and take it away")
+        }
+        subjects(tag?["owners"], path + ".owners")
+    }
+
+    private mutating func checkCommand(_ command: JSONValue?, _ path: String) {
+        members(
+            command,
             path,
-            Set(["name", "allow", "who", "nodes", "packages", "tags", "approvals"] + logins)
+            [
+                "description", "argv", "parameters", "user", "directory", "environment", "environment_allow", "input",
+                "timeout_seconds", "output_bytes",
+            ]
         )
-        try members(document, rule["approvals"], path + ".approvals", ["count", "from"])
-        for (index, action) in entries(rule["allow"]).enumerated() {
-            guard case .string(let name) = action, !actions.contains(name) else { continue }
-            throw document.failure(
-                at: "\(path).allow[\(index)]",
-                "'\(name)' is no action; there are \(actions.sorted().joined(separator: ", "))"
-            )
-        }
-        try checkLogins(rule, document, path)
-        try subjects(rule["who"], document, path + ".who")
-        try subjects(rule["approvals"]?["from"], document, path + ".approvals.from")
-    }
-
-    /// What a node would pass over in silence: a rule for logins that allows none, or members that mean nothing.
-    private static func checkLogins(_ rule: JSONValue, _ document: YAMLDocument, _ path: String) throws {
-        let allowsLogins = entries(rule["allow"]).contains("ssh-certificate")
-        if allowsLogins, rule["users"] == nil {
-            throw document.failure(at: path, "'ssh-certificate' needs 'users': the accounts, or \"*\" for any")
-        }
-        for name in logins where rule[name] != nil && !allowsLogins {
-            throw document.failure(at: "\(path).\(name)", "'\(name)' means something for 'ssh-certificate' only")
-        }
-        let longest = SSHCertificateBody.validity.upperBound
-        if case .integer(let seconds)? = rule["max_seconds"], seconds > longest {
-            throw document.failure(at: "\(path).max_seconds", "no certificate lives longer than \(longest) seconds")
-        }
-        for (index, entry) in entries(rule["extensions"]).enumerated() {
-            guard case .string(let name) = entry, !SSHCertificateOption.permissions.contains(name) else { continue }
-            throw document.failure(
-                at: "\(path).extensions[\(index)]",
-                "'\(name)' is no extension; there are \(SSHCertificateOption.permissions.joined(separator: ", "))"
+        for name in Self.names(command?["parameters"]) {
+            members(
+                command?["parameters"]?[name],
+                "\(path).parameters.\(name)",
+                [
+                    "type", "pattern", "minimum", "maximum", "values", "default", "list", "dash", "secret",
+                    "description",
+                ]
             )
         }
     }
 
-    private static func subjects(_ list: JSONValue?, _ document: YAMLDocument, _ path: String) throws {
-        let operators = Set(names(document.value["operators"]))
-        let groups = Set(names(document.value["groups"]))
-        for (index, entry) in entries(list).enumerated() {
-            guard case .string(let name) = entry else { continue }
-            let isKnown =
-                name.hasPrefix("group:") ? groups.contains(String(name.dropFirst(6))) : operators.contains(name)
-            guard isKnown else {
-                throw document.failure(at: "\(path)[\(index)]", "'\(name)' is neither an operator nor a group here")
-            }
-        }
+    // MARK: - Pieces
+
+    mutating func note(_ path: String, _ text: String) {
+        mistakes.append(document.mistake(at: path, text))
     }
 
-    private static func members(
-        _ document: YAMLDocument,
-        _ value: JSONValue?,
-        _ path: String,
-        _ known: Set<String>
-    ) throws {
-        for name in names(value) where !known.contains(name) {
-            throw document.failure(
-                at: path.isEmpty ? name : path + "." + name,
-                "'\(name)' is not known here; there are \(known.sorted().joined(separator: ", "))"
+    mutating func add(_ more: [PolicyMistake]) {
+        mistakes += more
+    }
+
+    /// Notes members that are not known, with the one that was probably meant.
+    mutating func members(_ value: JSONValue?, _ path: String, _ known: [String]) {
+        for name in Self.names(value) where !known.contains(name) {
+            note(
+                path.isEmpty ? name : path + "." + name,
+                "'\(name)' is not known here\(NearName.hint(name, among: known)); "
+                    + "there are \(known.sorted().joined(separator: ", "))"
             )
         }
     }
 
-    private static func names(_ value: JSONValue?) -> [String] {
+    /// Notes operators and groups that the policy does not have.
+    mutating func subjects(_ list: JSONValue?, _ path: String) {
+        let operators = Self.names(document.value["operators"])
+        let groups = Self.names(document.value["groups"]).map { "group:" + $0 }
+        for (index, entry) in Self.entries(list).enumerated() {
+            guard case .string(let name) = entry, !operators.contains(name), !groups.contains(name) else { continue }
+            let hint =
+                groups.contains("group:" + name)
+                ? "; a group is written \"group:\(name)\"" : NearName.hint(name, among: operators + groups)
+            note("\(path)[\(index)]", "'\(name)' is neither an operator nor a group here\(hint)")
+        }
+    }
+
+    private mutating func people(_ list: JSONValue?, _ path: String) {
+        let operators = Self.names(document.value["operators"])
+        for (index, entry) in Self.entries(list).enumerated() {
+            guard case .string(let name) = entry, !operators.contains(name) else { continue }
+            note("\(path)[\(index)]", "'\(name)' is not an operator\(NearName.hint(name, among: operators))")
+        }
+    }
+
+    static func names(_ value: JSONValue?) -> [String] {
         if case .object(let object) = value { object.keys } else { [] }
     }
 
-    private static func entries(_ value: JSONValue?) -> [JSONValue] {
+    static func entries(_ value: JSONValue?) -> [JSONValue] {
         if case .array(let values) = value { values } else { [] }
     }
 }

@@ -15,21 +15,39 @@ import OpenSSHFormats
 ///         expires: 2027-01-01T00:00:00Z
 /// groups:
 ///   leads: [ada]
+/// tags:
+///   web: {owners: ["group:leads"]}
+/// commands:
+///   restart-web:
+///     argv: [/usr/bin/systemctl, restart, "{unit}"]
+///     parameters: {unit: {type: text, pattern: "nginx|php-fpm"}}
+///     user: root
 /// rules:
-///   - name: leads may do everything
-///     allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]
-///     who: [group:leads]
-///     nodes: ["*"]
-///     tags: ["*"]
+///   - name: leads restart web servers by day
+///     allow: [run]
+///     who: ["group:leads"]
+///     nodes: ["tag:web"]
+///     commands: [restart-web]
+///     windows: [{days: [mon, tue, wed, thu, fri], from: "08:00", to: "18:00", zone: Europe/Berlin}]
+/// tests:
+///   - {name: at night, as: ada, action: run, command: restart-web, node: {tags: [web]}, at: 2027-01-12T02:00:00Z,
+///      expect: refused}
 /// ```
 /// Stricter than the document: a member that is not known here is a mistake, with its line and column.
 struct PolicySource: Sendable {
     /// Most bytes of a source.
     static let byteLimit = 1_000_000
 
+    /// Offsets of time zones are worked out from so many days before the policy is issued, for clocks that are behind.
+    private static let daysBefore: Int64 = 8
+
     /// A compiled policy.
     struct Compiled: Sendable {
         let policy: FleetPolicy
+        /// The decisions that its author expects; they are no part of what is signed.
+        let tests: [PolicyTest]
+        /// What it was made from.
+        let source: YAMLDocument
 
         /// The bytes of the TUF target.
         var document: [UInt8] { policy.bytes }
@@ -51,23 +69,50 @@ struct PolicySource: Sendable {
         self.init(text: text, file: file)
     }
 
-    /// Compiles to the policy of this version; the error names file, line and column.
+    /// Compiles to the policy of this version, or throws `PolicyMistakes` with all that was found.
     func compile(version: Int64, issued: UTCTime, expires: UTCTime) throws -> Compiled {
         let document = try YAMLDocument(text, file: file)
-        guard case .object(var object) = document.value else {
-            throw document.failure(at: "", "expected operators and rules")
+        guard case .object = document.value else {
+            throw PolicyMistakes([document.mistake(at: "", "expected operators and rules")])
         }
-        try PolicyForm.check(document)
+        var form = PolicyForm(document)
+        form.check()
+        let tests = tests(document, &form)
+        let earliest = tests.compactMap(\.at).min().map { min($0, issued) } ?? issued
+        var compiler = PolicyCompiler(
+            document,
+            from: earliest.adding(seconds: -Self.daysBefore * 86400).wholeSeconds,
+            to: max(expires, Self.expiry(document) ?? expires)
+        )
+        var object = compiler.members()
+        form.add(compiler.mistakes)
+        PolicyParts(object).check(&form)
+        guard form.mistakes.isEmpty else { throw PolicyMistakes(form.mistakes) }
         object["_type"] = "policy"
         object["version"] = .integer(version)
         object["issued"] = JSONValue(issued)
         if object["expires"] == nil { object["expires"] = JSONValue(expires) }
         do throws(JSONError) {
-            let policy = try FleetPolicy(try JSONFields(.object(object)))
-            return Compiled(policy: policy)
+            return Compiled(policy: try FleetPolicy(JSONFields(.object(object))), tests: tests, source: document)
         } catch {
-            throw document.failure(at: error.location, error.reason)
+            throw PolicyMistakes([document.mistake(at: error.location, error.reason)])
         }
+    }
+
+    private static func expiry(_ document: YAMLDocument) -> UTCTime? {
+        if case .string(let text)? = document.value["expires"] { UTCTime(text) } else { nil }
+    }
+
+    private func tests(_ document: YAMLDocument, _ form: inout PolicyForm) -> [PolicyTest] {
+        var tests: [PolicyTest] = []
+        for (index, value) in PolicyForm.entries(document.value["tests"]).enumerated() {
+            do throws(JSONError) {
+                tests.append(try PolicyTest(value, at: "tests[\(index)]", document))
+            } catch {
+                form.note(error.location, error.reason)
+            }
+        }
+        return tests
     }
 
     /// The policy of a fleet with one owner, with the comments that make it easy to change.

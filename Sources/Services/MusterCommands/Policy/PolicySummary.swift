@@ -31,6 +31,7 @@ struct PolicySummary: Sendable {
         for (name, members) in policy.groups.sorted(by: { $0.key < $1.key }) {
             lines.append(StyledText("group \(name): \(members.map(\.text).joined(separator: ", "))"))
         }
+        for (name, command) in policy.commands.sorted(by: { $0.key < $1.key }) { lines += describe(name, command) }
         for rule in policy.rules { lines += describe(rule) }
         for part in policy.unknownParts { lines.append(StyledText("not understood: \(part)", .warning)) }
         return lines
@@ -52,6 +53,15 @@ struct PolicySummary: Sendable {
             lines.append(StyledText("  tags: \(tags.sorted().map(\.text).joined(separator: ", "))"))
         }
         if let logins = rule.logins { lines += describe(logins) }
+        switch rule.commands {
+        case nil: break
+        case .any: lines.append("  commands: any")
+        case .only(let names):
+            lines.append(StyledText("  commands: \(names.sorted().map(\.text).joined(separator: ", "))"))
+        }
+        if let windows = rule.windows {
+            lines.append(StyledText("  only \(windows.map(\.text).joined(separator: ", "))"))
+        }
         if let approvals = rule.approvals {
             let from = approvals.from.map(\.description).joined(separator: ", ")
             lines.append(
@@ -59,6 +69,42 @@ struct PolicySummary: Sendable {
             )
         }
         return lines
+    }
+
+    private func describe(_ name: CommandName, _ command: ApprovedCommand) -> [StyledText] {
+        var lines = [StyledText("command \(name)", .bold) + StyledText(command.text.map { ": \($0)" } ?? "", .faint)]
+        lines.append(
+            StyledText("  \(Self.line(command.argv)) as \(command.user), for at most \(command.timeoutSeconds) s")
+        )
+        for (name, parameter) in command.parameters.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("  {\(name)}: \(Self.text(parameter))"))
+        }
+        if !command.environmentAllow.isEmpty {
+            lines.append(StyledText("  may be given: \(command.environmentAllow.joined(separator: ", "))"))
+        }
+        return lines
+    }
+
+    /// The words as a shell would want them, for reading only.
+    private static func line(_ argv: [String]) -> String {
+        argv.map { word in
+            let isPlain = word.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"'\"\\$`;&|<>()*?#~!".utf8.contains($0) }
+            return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+        }.joined(separator: " ")
+    }
+
+    private static func text(_ parameter: CommandParameter) -> String {
+        var text: String
+        switch parameter.kind {
+        case .text(let pattern): text = "text like \(pattern)"
+        case .integer(let minimum, let maximum): text = "\(minimum) to \(maximum)"
+        case .choice(let values): text = "one of \(values.joined(separator: ", "))"
+        case .unknown(let type): text = "of unknown type \(type)"
+        }
+        if let list = parameter.list { text += ", 1 to \(list) values" }
+        if parameter.isSecret { text += ", secret" }
+        if let standard = parameter.standard { text += "; without it \(standard.joined(separator: " "))" }
+        return text
     }
 
     private func describe(_ logins: PolicyRule.Logins) -> [StyledText] {

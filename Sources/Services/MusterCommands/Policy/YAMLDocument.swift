@@ -13,6 +13,7 @@ struct YAMLDocument: Sendable {
     let value: JSONValue
     private let file: String
     private let places: [String: Place]
+    private let texts: [String: String]
 
     private struct Place: Sendable {
         let line: Int
@@ -25,53 +26,60 @@ struct YAMLDocument: Sendable {
         do {
             node = try Yams.compose(yaml: text)
         } catch {
-            throw CommandFailure.refused(Self.message(error, file))
+            throw PolicyMistakes([Self.mistake(error, file)])
         }
-        guard let node else { throw CommandFailure.refused("\(file) is empty") }
+        guard let node else { throw PolicyMistakes([Self.mistake(file, [:], "", "is empty")]) }
         var reader = Reader()
         do throws(JSONError) {
             value = try reader.value(node, "")
         } catch {
-            throw Self.failure(file, reader.places, error.location, error.reason)
+            throw PolicyMistakes([Self.mistake(file, reader.places, error.location, error.reason)])
         }
         places = reader.places
+        texts = reader.texts
     }
 
-    /// A failure about the part at `path`, such as `rules[0].who`, or the nearest part around it.
-    func failure(at path: String, _ reason: String) -> CommandFailure {
-        Self.failure(file, places, path, reason)
+    /// A mistake in the part at `path`, such as `rules[0].who`, or the nearest part around it.
+    func mistake(at path: String, _ text: String) -> PolicyMistake {
+        Self.mistake(file, places, path, text)
     }
 
-    private static func failure(
+    /// How the number or boolean at `path` is written: what it means where text is wanted.
+    func text(at path: String) -> String? { texts[path] }
+
+    private static func mistake(
         _ file: String,
         _ places: [String: Place],
         _ path: String,
-        _ reason: String
-    ) -> CommandFailure {
+        _ text: String
+    ) -> PolicyMistake {
         var known = path
         while places[known] == nil, let end = known.lastIndex(where: { $0 == "." || $0 == "[" }) {
             known = String(known[..<end])
         }
-        let place = (places[known] ?? places[""]).map { ":\($0.line):\($0.column)" } ?? ""
-        return .refused("\(file)\(place): \(path.isEmpty ? "" : path + ": ")\(reason)")
+        let place = places[known] ?? places[""]
+        return PolicyMistake(file: file, line: place?.line ?? 0, column: place?.column ?? 0, path: path, text: text)
     }
 
-    private static func message(_ error: any Error, _ file: String) -> String {
-        guard let error = error as? YamlError else { return "\(file): \(error)" }
-        switch error {
+    /// Text that is no YAML.
+    private static func mistake(_ error: any Error, _ file: String) -> PolicyMistake {
+        func at(_ mark: Mark, _ text: String) -> PolicyMistake {
+            PolicyMistake(file: file, line: mark.line, column: mark.column, path: "", text: text)
+        }
+        switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            return "\(file):\(mark.line):\(mark.column): \(problem)"
+            return at(mark, "this is no YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            let keys = duplicates.map { "\($0)" }.joined(separator: ", ")
-            return "\(file):\(context.mark.line):\(context.mark.column): a member occurs twice: \(keys)"
-        default: return "\(file): \(error)"
+            return at(context.mark, "a member occurs twice: \(duplicates.joined(separator: ", "))")
+        default: return PolicyMistake(file: file, line: 0, column: 0, path: "", text: "\(error)")
         }
     }
 
     /// Walks the tree and notes where everything is.
     private struct Reader {
         var places: [String: Place] = [:]
+        var texts: [String: String] = [:]
         var count = 0
 
         mutating func value(_ node: Node, _ path: String, depth: Int = 0) throws(JSONError) -> JSONValue {
@@ -81,7 +89,13 @@ struct YAMLDocument: Sendable {
                 throw JSONError(location: path, reason: "the document is too large or too deep")
             }
             switch node {
-            case .scalar(let scalar): return Self.scalar(scalar)
+            case .scalar(let scalar):
+                let value = Self.scalar(scalar)
+                switch value {
+                case .integer, .bool: texts[path] = scalar.string
+                default: break
+                }
+                return value
             case .sequence(let sequence):
                 var values: [JSONValue] = []
                 for (index, entry) in sequence.enumerated() {
