@@ -24,8 +24,11 @@ struct SSHRevoke: ContextCommand {
     /// Seconds that such a statement may be on its way.
     private static let lifetime = 600
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Certificates by serial.", valueName: "number"))
-    var serial: [UInt64] = []
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Certificates by serial: 17, or 17-40 for all from 17 to 40.", valueName: "number")
+    )
+    var serial: [SerialRange] = []
 
     @Option(help: ArgumentHelp("Certificates by key ID.", valueName: "text")) var keyID: String?
 
@@ -54,8 +57,8 @@ struct SSHRevoke: ContextCommand {
         guard given == 1 else {
             throw ValidationError("say what is revoked: one of --serial, --key-id, --operator, --node and --key")
         }
-        guard serial.allSatisfy({ $0 > 0 && $0 <= UInt64(Int64.max) }), serial.count <= RevokeBody.serialLimit else {
-            throw ValidationError("--serial takes numbers from 1 on, at most \(RevokeBody.serialLimit) of them")
+        guard serial.serials(limit: RevokeBody.serialLimit) != nil else {
+            throw ValidationError("--serial takes at most \(RevokeBody.serialLimit) serials at once")
         }
         guard StatedReason.isValid(reason) else {
             throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
@@ -81,7 +84,7 @@ struct SSHRevoke: ContextCommand {
     }
 
     private func subject(_ service: ServiceConnection) async throws -> RevokeBody.Subject {
-        if !serial.isEmpty { return .serials(serial.sorted()) }
+        if let serials = serial.serials(limit: RevokeBody.serialLimit), !serials.isEmpty { return .serials(serials) }
         if let keyID { return .keyID(keyID) }
         if let person { return .person(person.name) }
         if let node { return .node(try await NodeChoice.find(node, service).id) }
