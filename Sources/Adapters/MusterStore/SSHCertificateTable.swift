@@ -221,11 +221,20 @@ extension StoreTransaction {
         )
     }
 
-    /// Notes a login with a certificate that was never issued; false where it was noted before.
+    /// Most rogue logins that are noted of one node: one that tells lies fills neither the register nor anybody's mail.
+    public static let rogueLoginLimit = 1000
+
+    /// Notes a login with a certificate that was never issued; false where it was noted before, or too many were.
     public func addRogueLogin(node: NodeID, serial: Int64, keyID: String, seen: UTCTime) throws -> Bool {
         try sql.run(
-            "INSERT INTO ssh_rogue_logins (node, serial, key_id, seen) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            [.text(node.text), .integer(serial), .text(keyID), .integer(seen.milliseconds)]
+            """
+            INSERT INTO ssh_rogue_logins (node, serial, key_id, seen) SELECT $1, $2, $3, $4
+            WHERE (SELECT COUNT(*) FROM ssh_rogue_logins WHERE node = $1) < $5 ON CONFLICT DO NOTHING
+            """,
+            [
+                .text(node.text), .integer(serial), .text(keyID), .integer(seen.milliseconds),
+                .integer(Int64(Self.rogueLoginLimit)),
+            ]
         ) == 1
     }
 

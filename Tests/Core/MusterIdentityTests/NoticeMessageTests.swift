@@ -1,6 +1,7 @@
 import ByteCoding
 import CanonicalJSON
 import MusterIdentity
+import MusterModel
 import MusterTestSupport
 import Testing
 
@@ -93,6 +94,73 @@ import Testing
         for (kind, id, words) in expected {
             #expect(try Self.notice(id, days: 0, kind: kind).advice.contains(words))
         }
+    }
+
+    private static func rogue(
+        _ serial: Int64,
+        keyID: String = "ada/laptop/x",
+        user: String = "root"
+    ) throws
+        -> RogueLoginNotice
+    {
+        RogueLoginNotice(
+            node: try #require(NodeID("node-web1")),
+            name: "web1",
+            serial: serial,
+            keyID: keyID,
+            user: user,
+            address: "192.0.2.7",
+            login: time,
+            why: "no certificate with this serial was ever issued"
+        )
+    }
+
+    @Test("a rogue login is urgent, names node, account, source and serial, and says what to do")
+    func rogueLogin() throws {
+        let notices = [try Self.rogue(4711), try Self.rogue(0)]
+        let message = try #require(NoticeMessage(id: "0f", fleet: nil, time: Self.time, rogueLogins: notices))
+        let first =
+            "rogue login on node web1 as root from 192.0.2.7 by certificate 4711: "
+            + "no certificate with this serial was ever issued"
+        let advice = "somebody may have the key of an SSH CA: end the session, "
+        let rest = "and unless somebody can explain it replace the CA: muster ssh rotate user"
+        let lines = Self.mail(message)
+        #expect(lines.first == "Subject: [muster] URGENT: \(first), and 1 more")
+        #expect(lines.contains("X-Muster-Level: urgent") && lines.contains("Importance: high"))
+        #expect(
+            lines.suffix(8) == [
+                "* \(first) (2026-11-23T04:34:11Z)",
+                "  \(advice)muster ssh revoke --serial 4711 --reason TEXT, \(rest)",
+                "* \(first.replacing("4711", with: "0")) (2026-11-23T04:34:11Z)", "  \(advice)\(rest)", "", "-- ",
+                "musterd, fleet none", "",
+            ]
+        )
+        let expected: JSONValue = [
+            "_type": "muster-notice", "id": "0f", "fleet": .null, "kind": "rogue-login", "level": "urgent",
+            "time": "2026-11-23T04:34:11Z", "title": .string("URGENT: \(first)"), "total": 1,
+            "items": [
+                [
+                    "subject": "rogue-login", "id": "node-web1", "name": "web1", "serial": 4711,
+                    "key_id": "ada/laptop/x", "user": "root", "address": "192.0.2.7",
+                    "login": "2026-11-23T04:34:11Z", "why": "no certificate with this serial was ever issued",
+                    "level": "urgent", "text": .string(first),
+                    "advice": .string("\(advice)muster ssh revoke --serial 4711 --reason TEXT, \(rest)"),
+                ]
+            ],
+        ]
+        let single = NoticeMessage(id: "0f", fleet: nil, time: Self.time, rogueLogins: [try Self.rogue(4711)])
+        #expect(single?.json == expected)
+    }
+
+    @Test("what a thief calls himself adds no header and no line, and more logins than fit are counted")
+    func rogueInjection() throws {
+        let evil = "x\r\nBcc: thief@example.org\r\n\r\nhello\u{2028}x"
+        let notices = try (1...250).map { try Self.rogue($0, keyID: evil, user: evil) }
+        let message = try #require(NoticeMessage(id: "0f", fleet: nil, time: Self.time, rogueLogins: notices))
+        let lines = Self.mail(message)
+        #expect(lines.count == 10 + 2 * NoticeMessage.itemLimit + 5)
+        #expect(!lines.contains { $0.hasPrefix("Bcc") || $0.contains("\r") })
+        #expect(lines[lines.count - 5] == "… and 50 more: muster events")
     }
 
     @Test("no message is made of nothing")

@@ -39,11 +39,10 @@ public struct NoticeMail: Hashable, Sendable {
 
     private var body: [String] {
         var lines: [String] = []
-        for notice in message.notices {
-            lines += ["* \(notice.text) (\(notice.subject.expires))", "  \(notice.advice)"]
-        }
-        if message.total > message.notices.count {
-            lines.append("… and \(message.total - message.notices.count) more: muster node list")
+        for item in message.items { lines += ["* \(item.text) (\(item.moment))", "  \(item.advice)"] }
+        if message.total > message.items.count {
+            let place = message.kind == .rogueLogin ? "muster events" : "muster node list"
+            lines.append("… and \(message.total - message.items.count) more: \(place)")
         }
         return lines + ["", "-- ", "musterd, fleet \(fleet)"]
     }

@@ -6,11 +6,20 @@ import MusterModel
 ///
 /// A webhook gets this, as `application/json`:
 /// ```
-/// {"_type": "muster-notice", "id": "32 hex digits", "fleet": "…", "kind": "expiry" | "digest", "level": "notice" |
-///  "warning" | "urgent", "time": "…Z", "title": "…", "total": 3, "items": [{"subject": "node-key" | "tailnet-key" |
-///  "operator-key" | "metadata", "id", "name", "expires": "…Z", "days": 30 | 7 | 1 | 0, "level", "text", "advice"}]}
+/// {"_type": "muster-notice", "id": "32 hex digits", "fleet": "…", "kind": "expiry" | "digest" | "rogue-login",
+///  "level": "notice" | "warning" | "urgent", "time": "…Z", "title": "…", "total": 3, "items": […]}
 /// ```
-/// Compatibility: members and subjects may be added. The id is the same whenever the message is sent again.
+/// Items of `expiry` and `digest`:
+/// ```
+/// {"subject": "node-key" | "tailnet-key" | "operator-key" | "ssh-authority" | "metadata", "id", "name",
+///  "expires": "…Z", "days": 30 | 7 | 1 | 0, "level", "text", "advice"}
+/// ```
+/// Items of `rogue-login`:
+/// ```
+/// {"subject": "rogue-login", "id": "<node>", "name", "serial": 4711, "key_id", "user", "address", "login": "…Z", "why",
+///  "level": "urgent", "text", "advice"}
+/// ```
+/// Compatibility: members, subjects and kinds may be added. The id is the same whenever the message is sent again.
 public struct NoticeMessage: Hashable, Sendable {
     /// Why it is sent.
     public enum Kind: String, Sendable {
@@ -18,6 +27,8 @@ public struct NoticeMessage: Hashable, Sendable {
         case expiry
         /// Once a day.
         case digest
+        /// Somebody logged in by a certificate that was never issued.
+        case rogueLogin = "rogue-login"
     }
 
     /// Most items that a message lists; `total` counts the others too.
@@ -32,23 +43,32 @@ public struct NoticeMessage: Hashable, Sendable {
     /// When it was made.
     public let time: UTCTime
     /// What it says, the most urgent first.
-    public let notices: [ExpiryNotice]
-    /// How many notices there are in all.
+    public let items: [NoticeItem]
+    /// How many items there are in all.
     public let total: Int
 
     /// A message of notices in their order; nil where there is none.
     public init?(id: String, fleet: FleetID?, kind: Kind, time: UTCTime, notices: [ExpiryNotice]) {
-        guard !notices.isEmpty else { return nil }
+        self.init(id, fleet, kind, time, notices.sorted().map { .expiry($0) })
+    }
+
+    /// A message of rogue logins in their order; nil where there is none.
+    public init?(id: String, fleet: FleetID?, time: UTCTime, rogueLogins: [RogueLoginNotice]) {
+        self.init(id, fleet, .rogueLogin, time, rogueLogins.map { .rogueLogin($0) })
+    }
+
+    private init?(_ id: String, _ fleet: FleetID?, _ kind: Kind, _ time: UTCTime, _ items: [NoticeItem]) {
+        guard !items.isEmpty else { return nil }
         self.id = id
         self.fleet = fleet
         self.kind = kind
         self.time = time
-        self.notices = Array(notices.sorted().prefix(Self.itemLimit))
-        total = notices.count
+        self.items = Array(items.prefix(Self.itemLimit))
+        total = items.count
     }
 
-    /// That of the loudest notice.
-    public var level: NoticeLevel { notices.map(\.level).max() ?? .notice }
+    /// That of the loudest item.
+    public var level: NoticeLevel { items.map(\.level).max() ?? .notice }
 
     /// One line: louder as time runs out.
     public var title: String {
@@ -58,7 +78,7 @@ public struct NoticeMessage: Hashable, Sendable {
             case .warning: "warning: "
             case .urgent: "URGENT: "
             }
-        let first = notices.first?.text ?? ""
+        let first = items.first?.text ?? ""
         let digest = kind == .digest ? "daily digest: " : ""
         guard total > 1 else { return digest + loudness + first }
         return "\(digest)\(loudness)\(first), and \(total - 1) more"
@@ -69,7 +89,7 @@ public struct NoticeMessage: Hashable, Sendable {
         [
             "_type": "muster-notice", "id": .string(id), "fleet": fleet.map { JSONValue($0) } ?? .null,
             "kind": .string(kind.rawValue), "level": .string(level.rawValue), "time": .string(time.description),
-            "title": .string(title), "total": .integer(Int64(total)), "items": .array(notices.map(\.json)),
+            "title": .string(title), "total": .integer(Int64(total)), "items": .array(items.map(\.json)),
         ]
     }
 }

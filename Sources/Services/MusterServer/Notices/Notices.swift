@@ -7,7 +7,7 @@ import MusterModel
 import MusterStore
 import NoticeDelivery
 
-/// Announces what is about to expire, once, and sees that the announcements arrive.
+/// Announces what is about to expire, once, and sees that these announcements and others arrive.
 ///
 /// An announcement, its event and its messages are one transaction. A message is delivered at least once, always with the
 /// same id and bytes: when the service dies between the delivery and its note of it, it comes again.
@@ -21,6 +21,8 @@ actor Notices {
     private var expiries: ExpiryNotices?
     /// When a message is due; nil until it was looked up.
     private var nextDelivery: UTCTime?
+    /// How often messages were added from elsewhere.
+    private var additions = 0
 
     init(store: Store, options: NoticeOptions, clock: @escaping @Sendable () -> UTCTime, log: Logger) {
         self.store = store
@@ -43,7 +45,7 @@ actor Notices {
         let messages = [
             message(.expiry, round.notices, fleet, time), message(.digest, daily?.notices ?? [], fleet, time),
         ].compactMap(\.self)
-        let waiting = messages.flatMap { message in options.channels.map { Self.stored(message, for: $0) } }
+        let waiting = messages.flatMap(waiting)
         try await store.write { transaction in
             try transaction.take(round, at: time)
             for notice in round.notices {
@@ -72,6 +74,20 @@ actor Notices {
         NoticeMessage(id: Hex.encode(RandomBytes.make(16)), fleet: fleet, kind: kind, time: time, notices: notices)
     }
 
+    /// A message as it waits for each of the channels.
+    ///
+    /// Whoever announces something adds it to the register in the same transaction as what it tells of, and calls
+    /// `deliverSoon` after that.
+    nonisolated func waiting(_ message: NoticeMessage) -> [StoredNotice] {
+        options.channels.map { Self.stored(message, for: $0) }
+    }
+
+    /// Looks for messages that were added.
+    func deliverSoon() {
+        additions += 1
+        nextDelivery = nil
+    }
+
     private static func stored(_ message: NoticeMessage, for channel: any NoticeChannel) -> StoredNotice {
         StoredNotice(
             id: message.id,
@@ -89,6 +105,7 @@ actor Notices {
 
     /// Delivers every message that is due; channels do not wait for each other.
     func deliver() async throws {
+        let before = additions
         let waiting = Dictionary(grouping: try await store.read { try $0.waitingNotices() }, by: \.channel)
         await withTaskGroup(of: Void.self) { group in
             for channel in options.channels {
@@ -101,6 +118,8 @@ actor Notices {
         }
         let left = try await store.read { try $0.waitingNotices() }
         let mine = left.filter { notice in options.channels.contains { $0.id == notice.channel } }
+        // What was added meanwhile may not be among these.
+        guard additions == before else { return }
         nextDelivery = mine.map(\.nextAttempt).min() ?? UTCTime(milliseconds: .max)
     }
 

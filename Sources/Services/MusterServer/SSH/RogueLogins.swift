@@ -2,6 +2,8 @@ import ByteCoding
 import CanonicalJSON
 import Logging
 import MusterAPI
+import MusterIdentity
+import MusterKeys
 import MusterModel
 import MusterStore
 
@@ -11,6 +13,8 @@ struct RogueLogins: Sendable {
     let service: FleetService
 
     /// Looks at the logins in a report; each is announced once for a node.
+    ///
+    /// The memory of it, the event and the messages to people are one transaction: what is noted is told.
     func check(_ logins: [SSHReport.Login], on node: NodeID, at time: UTCTime) async throws {
         let logins = Array(logins.prefix(SSHReport.loginLimit))
         guard !logins.isEmpty else { return }
@@ -21,8 +25,9 @@ struct RogueLogins: Sendable {
         }
         guard !suspects.isEmpty else { return }
         let name = service.nodes[node]?.node.name ?? node.text
+        let fleet = service.repository.current?.fleet
         let announced = try await service.store.write { transaction in
-            try suspects.filter { login, why in
+            let announced = try suspects.filter { login, why in
                 let isNew = try transaction.addRogueLogin(
                     node: node,
                     serial: login.serial,
@@ -43,12 +48,40 @@ struct RogueLogins: Sendable {
                 )
                 return true
             }
+            let message = NoticeMessage(
+                id: Hex.encode(RandomBytes.make(16)),
+                fleet: fleet,
+                time: time,
+                rogueLogins: announced.map { Self.notice($0, on: node, name, why: $1) }
+            )
+            for notice in message.map(service.notices.waiting) ?? [] { try transaction.add(notice) }
+            return announced
         }
+        guard !announced.isEmpty else { return }
+        await service.notices.deliverSoon()
         for (login, why) in announced {
             service.log.critical(
                 "rogue login on \(name) as '\(login.user)' from \(login.address), serial \(login.serial): \(why)"
             )
         }
+    }
+
+    private static func notice(
+        _ login: SSHReport.Login,
+        on node: NodeID,
+        _ name: String,
+        why: String
+    ) -> RogueLoginNotice {
+        RogueLoginNotice(
+            node: node,
+            name: name,
+            serial: login.serial,
+            keyID: login.keyID,
+            user: login.user,
+            address: login.address,
+            login: login.time,
+            why: why
+        )
     }
 
     /// Why a login cannot be with a certificate of ours; nil where it can.
