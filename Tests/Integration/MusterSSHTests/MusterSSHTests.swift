@@ -130,28 +130,6 @@ struct MusterSSHTests {
         }
     }
 
-    @Test("A revoked certificate is denied by sshd, and the revocation says how far it has come")
-    func revoked() async throws {
-        try await SSHFleetFixture.run { fixture in
-            let before = try await fixture.ssh("echo in")
-            #expect(before.output == "in\n", "\(before.text)")
-            let serial = try await Self.serial(fixture)
-            let revoked = try await fixture.run(
-                ["ssh", "revoke", "--serial", "\(serial)", "--reason", "laptop lost", "--wait", "60s"]
-            )
-            #expect(revoked.status == 0, "\(revoked.text)")
-            #expect(revoked.output.contains("revoked on 1 of 1 nodes"), "\(revoked.text)")
-            let after = try await fixture.ssh("echo in")
-            #expect(after.status == 255 && !after.output.contains("in"), "\(after.text)")
-            let new = try await fixture.ssh("echo back", ["--new"])
-            #expect(new.output == "back\n", "\(new.text)")
-            let list = try await fixture.run(["ssh", "list", "--all"])
-            #expect(list.output.contains("revoked"), "\(list.text)")
-            let status = try await fixture.run(["ssh", "status"])
-            #expect(status.status == 0 && status.output.contains("laptop lost"), "\(status.text)")
-        }
-    }
-
     @Test("Who may not log in hears which rules there are and why none fits; nothing is issued")
     func explained() async throws {
         try await SSHFleetFixture.run(operators: ["ada", "ben"], policy: Self.approved) { fixture in

@@ -11,9 +11,14 @@ struct SSHFleetFixture: Sendable {
     let sshd: SSHDFixture
     let folder: TemporaryFolder
 
-    /// Runs a test; `policy` is as in `FleetFixture`.
+    /// Runs a test; `operators`, `options` and `policy` are as in `FleetFixture`, `serviceOptions` are for musterd.
+    ///
+    /// The node's sshd is ready, unless the fleet is one without SSH certificates.
     static func run(
         operators: [String] = ["ada"],
+        options: [String] = [],
+        serviceOptions: [String] = [],
+        hasCertificates: Bool = true,
         policy: (@Sendable ([String]) -> String)? = nil,
         _ test: @Sendable (SSHFleetFixture) async throws -> Void
     ) async throws {
@@ -22,16 +27,22 @@ struct SSHFleetFixture: Sendable {
         chmod(folder.path, 0o711)
         let sshd = try await SSHDFixture(in: folder.file("sshd"))
         var placement = FleetPlacement()
+        placement.serviceOptions += serviceOptions
         placement.agentSettings = """
             , "ssh": {"on": true, "sshd_config": "\(sshd.configuration)", "log": "\(sshd.logFile)", "check_seconds": 1}
             """
         do {
-            try await FleetFixture.run(operators: operators, placement: placement, policy: policy) { fleet in
+            try await FleetFixture.run(
+                operators: operators,
+                options: options,
+                placement: placement,
+                policy: policy
+            ) { fleet in
                 chmod(fleet.folder.path, 0o711)
                 try await fleet.addNodes([node])
                 let fixture = SSHFleetFixture(fleet: fleet, sshd: sshd, folder: folder)
                 do {
-                    try await fixture.waitForSSHD()
+                    if hasCertificates { try await fixture.waitForSSHD() }
                     try await test(fixture)
                 } catch {
                     throw RunningProgram.Failure("\(error)\n--- sshd\n\(sshd.log.suffix(4000))")
@@ -45,7 +56,7 @@ struct SSHFleetFixture: Sendable {
     }
 
     /// Until the node has proved that its sshd is as it should be, `explain` says what is missing.
-    private func waitForSSHD() async throws {
+    func waitForSSHD() async throws {
         var last = ""
         for _ in 0..<120 {
             let result = try await run(["ssh", "explain", "--as", "root", "--on", Self.node])
