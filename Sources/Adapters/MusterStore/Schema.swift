@@ -118,4 +118,5 @@ let schema: [Migration] = [
         ]
     ),
     sshMigration,
+    runMigration,
 ]

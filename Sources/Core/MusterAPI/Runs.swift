@@ -12,6 +12,8 @@ import MusterModel
 public struct RunUpdate: Body {
     /// Most bytes of output in one update.
     public static let outputLimit = 131_072
+    /// So much output in many small pieces fits.
+    public static let byteLimit = 524_288
 
     /// One piece of output.
     public struct Piece: Hashable, Sendable {

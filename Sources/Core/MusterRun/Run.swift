@@ -64,6 +64,8 @@ public struct Run: Sendable {
     var inFlight: Set<Int> = []
     /// No node before this one waits and is in contact.
     var cursor = 0
+    /// When nodes at work are looked at next.
+    var lookAgain = UTCTime(milliseconds: 0)
 
     // What the events being applied did.
     var effects: [RunEffect] = []
@@ -114,9 +116,23 @@ public struct Run: Sendable {
         )
     }
 
+    /// Notes that something was changed that is stored beside the run, such as its signatures.
+    public mutating func noteChange() {
+        revision += 1
+    }
+
     /// A node's part; nil where the run does not name it.
     public func node(_ id: NodeID) -> RunNode? {
         indices[id].map { nodes[$0] }
+    }
+
+    /// A node's place in the run; nil where the run does not name it.
+    public func position(of id: NodeID) -> Int? { indices[id] }
+
+    /// Whether a process of it that still runs on a node shall be ended.
+    public func shallEnd(on id: NodeID) -> Bool {
+        guard stop?.endsProcesses == true, let node = node(id) else { return false }
+        return !(node.state.isOver && node.isStated)
     }
 
     /// What a node's manifest has of this run; nil for nothing.

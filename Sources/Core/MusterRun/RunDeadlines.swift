@@ -38,8 +38,11 @@ extension Run {
         }
     }
 
+    /// Nodes at work are looked at once a second at most: there may be as many events as nodes.
     mutating func pass() {
         if phase != .ended, stop == nil, clock >= expires { cease(.expired(reason: reasonOfExpiry)) }
+        guard clock >= lookAgain else { return }
+        lookAgain = clock.adding(seconds: 1)
         for index in inFlight.sorted() {
             if nodes[index].state == .started { passStarted(index) } else { passAssigned(index) }
         }

@@ -39,4 +39,6 @@ public enum RunReport: Hashable, Sendable {
     case cancelled(reason: String)
     /// It will not begin, though the node does not refuse it.
     case notStarted(reason: String)
+    /// Its statement expired before it could begin.
+    case expired(reason: String)
 }

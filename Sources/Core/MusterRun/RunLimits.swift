@@ -4,7 +4,7 @@ import CanonicalJSON
 public struct RunLimits: Hashable, Sendable {
     /// Most nodes at work at one moment; 0 for all of them.
     public let concurrency: Int
-    /// So many nodes make a batch: the next one begins when it has ended. 0 for one batch of all.
+    /// So many nodes make a batch, and the next one begins when it has ended; 0 for one batch of all.
     public let batch: Int
     /// Once more nodes than this failed, no further one begins; nil for no limit.
     public let maxFailures: Int?

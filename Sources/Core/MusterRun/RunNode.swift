@@ -60,6 +60,8 @@ public struct RunNode: Hashable, Sendable {
     public internal(set) var since: UTCTime
     /// Why, in words; empty while all is well.
     public internal(set) var reason: String
+    /// When it was last given the run.
+    public internal(set) var assigned: UTCTime?
     /// When it said that its process began.
     public internal(set) var started: UTCTime?
     /// Whether its end is what the node itself said; what was only concluded gives way to that.
@@ -82,6 +84,7 @@ public struct RunNode: Hashable, Sendable {
         state: State = .waiting,
         since: UTCTime = UTCTime(milliseconds: 0),
         reason: String = "",
+        assigned: UTCTime? = nil,
         started: UTCTime? = nil,
         isStated: Bool = false
     ) {
@@ -89,6 +92,7 @@ public struct RunNode: Hashable, Sendable {
         self.state = state
         self.since = since
         self.reason = reason
+        self.assigned = assigned
         self.started = started
         self.isStated = isStated
     }

@@ -17,6 +17,7 @@ extension Run {
         case .lost(let reason): end(index, .lost, reason)
         case .cancelled(let reason): end(index, .cancelled, reason)
         case .notStarted(let reason): end(index, .notStarted, reason)
+        case .expired(let reason): end(index, .expired, reason)
         }
     }
 

@@ -9,8 +9,10 @@ extension Run {
     }
 
     /// Nothing begins any more; what was not handed to a node is taken back at once.
+    ///
+    /// What stopped by itself, and still runs somewhere, may be cancelled besides.
     mutating func cease(_ cause: Stop) {
-        guard stop == nil, phase != .ended else { return }
+        guard stop == nil || (cause.endsProcesses && mayBeCancelled), phase != .ended else { return }
         stop = cause
         phase = .stopping
         hasChanged = true
@@ -21,12 +23,16 @@ extension Run {
             case .assigned where !nodes[index].isHanded:
                 effects.append(.withdrawn(nodes[index].id))
                 conclude(index, cause.stateOfRest, cause.reason)
-            case .assigned: effects.append(cause.endsProcesses ? .cancelling(nodes[index].id) : .withdrawn(nodes[index].id))
+            case .assigned:
+                effects.append(cause.endsProcesses ? .cancelling(nodes[index].id) : .withdrawn(nodes[index].id))
             case .started where cause.endsProcesses: effects.append(.cancelling(nodes[index].id))
             default: break
             }
         }
     }
+
+    /// Whether an operator may still end it.
+    public var mayBeCancelled: Bool { phase != .ended && stop?.endsProcesses != true }
 
     mutating func end() {
         phase = .ended

@@ -43,7 +43,11 @@ extension Run {
             effects.append(.began)
         }
         if phase == .running, let most = limits.maxFailures, counts.failures > most {
-            cease(.halted(reason: "\(counts.failures) nodes failed, more than the \(most) that may: no further one begins"))
+            cease(
+                .halted(
+                    reason: "\(counts.failures) nodes failed, more than the \(most) that may: no further one begins"
+                )
+            )
         }
         if phase == .running { assign() }
         if phase == .running || phase == .stopping, counts[.waiting] == 0, inFlight.isEmpty { end() }
@@ -68,6 +72,7 @@ extension Run {
 
     private mutating func give(_ index: Int) {
         set(index, .assigned)
+        nodes[index].assigned = clock
         nodes[index].isHanded = false
         nodes[index].told = nil
         effects.append(.assigned(nodes[index].id))

@@ -51,7 +51,7 @@ extension RunBody {
     }
 
     /// What runs, by the command as everybody signed it; refused where the policy has another by now.
-    func command(under policy: FleetPolicy) throws(TrustRefusal) -> ResolvedCommand {
+    public func command(under policy: FleetPolicy) throws(TrustRefusal) -> ResolvedCommand {
         guard let current = policy.commands[command] else {
             throw TrustRefusal(.commandUnknown, "the policy has no command '\(command)'")
         }

@@ -30,6 +30,7 @@ final class FleetService: Sendable {
     let gate: TailnetGate
     let repository: Repository
     let rollouts: Rollouts
+    let runs: Runs
     let manifests: Manifests
     /// SSH certificates.
     let ssh: SSHSide
@@ -62,11 +63,13 @@ final class FleetService: Sendable {
         store = try await Store.open(path: state.database, now: options.clock())
         repository = Repository(store: store, state: state, keys: keys, lifetimes: options.lifetimes, log: log)
         rollouts = Rollouts(store: store, repository: repository, nodes: nodes, log: log)
+        runs = Runs(store: store, nodes: nodes, log: log)
         manifests = Manifests(
             store: store,
             repository: repository,
             keys: keys,
             rollouts: rollouts,
+            runs: runs,
             nodes: nodes,
             polls: nodePolls,
             clock: options.clock
@@ -87,12 +90,15 @@ final class FleetService: Sendable {
         store.grouped.onEvents { [eventPolls] in eventPolls.announce(0) }
         await attachSSH()
         await rollouts.onAssignmentChange { [manifests] in manifests.changed($0) }
+        await runs.onWorkChange { [manifests] in manifests.changed($0) }
         try await repository.open(at: time)
         try await nodeKeys.begin(at: time)
         try await nodes.load(store)
         try await rollouts.start(at: time)
+        try await runs.start(at: time)
         // What was noted of keys and removals just before the end may not have reached the rollouts.
         for node in nodes.passedBy where rollouts.hasOpen { try await rollouts.nodeChanged(node, at: time) }
+        for (node, reason) in nodes.removals { try await runs.nodeLeft(node, reason: "removed: \(reason)", at: time) }
     }
 
     /// A set-up token where there is neither a fleet nor a token yet: printed once.
@@ -129,6 +135,7 @@ final class FleetService: Sendable {
         nodes.remove(node, reason: reason)
         manifests.changed([node])
         try await rollouts.nodeChanged(node, at: time)
+        try await runs.nodeLeft(node, reason: "removed: \(reason)", at: time)
     }
 
     /// Takes note of keys that expired, and of extensions that ended.
@@ -142,6 +149,7 @@ final class FleetService: Sendable {
     func end() async throws {
         ServiceNotification.stopping()
         await rollouts.onAssignmentChange { _ in }
+        await runs.onWorkChange { _ in }
         try store.close()
     }
 
@@ -150,6 +158,7 @@ final class FleetService: Sendable {
         nodePolls.end()
         eventPolls.end()
         rollouts.polls.end()
+        runs.polls.end()
         ssh.polls.end()
     }
 

@@ -39,9 +39,11 @@ final class Manifests: Sendable {
     private struct Content: Sendable {
         let assignments: [UpdateManifest.Assignment]
         let tags: [SignedStatement]
+        let work: RunWork.Content
         let stored: StoredManifest?
 
-        var isEmpty: Bool { assignments.isEmpty && tags.isEmpty }
+        var isEmpty: Bool { assignments.isEmpty && tags.isEmpty && work.isEmpty }
+        var hasWork: Bool { !assignments.isEmpty || !work.isEmpty }
 
         var digest: [UInt8] {
             let assignments = assignments.map { (assignment) -> JSONValue in
@@ -50,8 +52,11 @@ final class Manifests: Sendable {
                     "statement": assignment.statement.json,
                 ]
             }
-            let value: JSONValue = ["assignments": .array(assignments), "tags": .array(tags.map(\.json))]
-            return Digest.sha256(value.canonicalBytes)
+            var object: JSONObject = ["assignments": .array(assignments), "tags": .array(tags.map(\.json))]
+            // A node without runs has the digest that it had before there were any.
+            if !work.runs.isEmpty { object["runs"] = .array(work.runs.map { .string(Hex.encode($0.digest)) }) }
+            if !work.cancelled.isEmpty { object["cancelled"] = JSONValue(work.cancelled) }
+            return Digest.sha256(JSONValue.object(object).canonicalBytes)
         }
     }
 
@@ -62,6 +67,7 @@ final class Manifests: Sendable {
     private let repository: Repository
     private let keys: ServiceKeys
     private let rollouts: Rollouts
+    private let runs: Runs
     private let nodes: NodeRegister
     private let clock: @Sendable () -> UTCTime
     /// Wakes a node's long poll.
@@ -75,6 +81,7 @@ final class Manifests: Sendable {
         repository: Repository,
         keys: ServiceKeys,
         rollouts: Rollouts,
+        runs: Runs,
         nodes: NodeRegister,
         polls: LongPoll<NodeID>,
         clock: @escaping @Sendable () -> UTCTime
@@ -83,6 +90,7 @@ final class Manifests: Sendable {
         self.repository = repository
         self.keys = keys
         self.rollouts = rollouts
+        self.runs = runs
         self.nodes = nodes
         self.polls = polls
         self.clock = clock
@@ -116,7 +124,9 @@ final class Manifests: Sendable {
         on loop: any EventLoop,
         recheck: () async throws -> Void
     ) async throws -> [UInt8]? {
-        let until = clock().adding(seconds: seconds)
+        let began = clock()
+        let until = began.adding(seconds: seconds)
+        if mayWork(node, at: began) { try await runs.contact(node, at: began) }
         while true {
             let mark = polls.mark(node)
             if let envelope = try await newest(node, after: after) { return envelope }
@@ -149,26 +159,39 @@ final class Manifests: Sendable {
         let entry = Known(
             sequence: manifest?.sequence ?? 0,
             expires: manifest?.expires ?? now,
-            hasWork: !content.assignments.isEmpty
+            hasWork: content.hasWork
         )
         cache.withLock { cache in
             if cache.changes[node] == changes { cache.known[node] = entry }
         }
-        guard let manifest, manifest.sequence > after else { return nil }
+        guard let manifest, manifest.sequence > after else {
+            _ = try await runs.deliver(content.work, to: node, at: now)
+            return nil
+        }
+        guard try await runs.deliver(content.work, to: node, at: now) else {
+            return try await newest(node, after: after)
+        }
         try await rollouts.seen(node, at: now)
         return manifest.envelope
     }
 
+    private func mayWork(_ node: NodeID, at now: UTCTime) -> Bool {
+        nodes[node]?.node.keyLife.isLimited(at: now) == false
+    }
+
     /// A node whose key has expired gets its tags, and no work.
     private func content(_ node: NodeID, at now: UTCTime) async throws -> Content {
-        let mayWork = nodes[node]?.node.keyLife.isLimited(at: now) == false
-        return try await store.read { transaction in
+        let mayWork = mayWork(node, at: now)
+        var work = runs.work.content(of: node)
+        if !mayWork { work.runs = [] }
+        return try await store.read { [work] transaction in
             let assignments = mayWork ? try transaction.assignments(of: node) : []
             return Content(
                 assignments: assignments.map {
                     UpdateManifest.Assignment(rollout: $0.rollout, target: $0.target, statement: $0.statement)
                 },
                 tags: try transaction.tagStatements(of: node, now: now, limit: 16),
+                work: work,
                 stored: try transaction.manifest(of: node)
             )
         }
@@ -184,7 +207,7 @@ final class Manifests: Sendable {
         let digest = content.digest
         if let stored = content.stored, stored.content == digest {
             let isOld = stored.expires <= now.adding(seconds: Self.margin)
-            if !isOld || (stored.sequence <= after && content.assignments.isEmpty) { return stored }
+            if !isOld || (stored.sequence <= after && !content.hasWork) { return stored }
         }
         if content.stored == nil, content.isEmpty, after == 0 { return nil }
         let publication = try repository.publication()
@@ -196,7 +219,9 @@ final class Manifests: Sendable {
             expires: now.adding(seconds: UpdateManifest.lifetime),
             timestampVersion: publication.timestampVersion,
             assignments: content.assignments,
-            tags: content.tags
+            tags: content.tags,
+            runs: content.work.runs.map { UpdateManifest.Run(run: $0.run, statement: $0.statement) },
+            cancelled: content.work.cancelled
         )
         let envelope = try SignedEnvelope(signed: manifest.json)
         let signature = try await keys.manifest.sign(envelope.canonicalBytes)

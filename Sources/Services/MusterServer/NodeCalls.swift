@@ -108,6 +108,15 @@ struct NodeCalls: Sendable {
         return try await SSHCalls(service: service).hostCertificates(call, try known(node, call))
     }
 
+    /// `POST /v1/node/runs/{id}`: how far the node is with a run.
+    func run(_ call: Call, _ text: String) async throws -> Response {
+        let node = try authenticate(call)
+        let id = try RunCalls.id(text)
+        let update: RunUpdate = try await call.body()
+        service.nodes.seen(node, at: call.time)
+        return Answer.body(try await RunDelivery(service: service).take(update, of: id, from: node, at: call.time))
+    }
+
     /// The node whose session this is, being who it was on the tailnet when it opened the session.
     ///
     /// A session dies with the node key that opened it, too.

@@ -69,6 +69,9 @@ final class NodeRegister: Sendable {
     /// Why a node is no longer one; nil for one that is, or never was.
     func removal(_ id: NodeID) -> String? { state.withLock { $0.removed[id] } }
 
+    /// Every node that left, and why.
+    var removals: [NodeID: String] { state.withLock { $0.removed } }
+
     /// The one node that is bound to a tailnet id, or address; nil where there is none or more than one.
     func only(boundTo id: String) -> Entry? {
         state.withLock { state in

@@ -104,6 +104,15 @@ enum OpenAPI {
                 asking again with the same new key changes nothing
               security: [{node: []}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/node/runs/{id}:
+            post:
+              summary: how far the node is with a run, and more of its output; answered once it is on disk
+              description: >
+                idempotent: output that is there already is left out by its offset, and a final state does not change; the
+                answer says how many bytes of output are on disk, and whether the process shall be ended
+              security: [{node: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/node/host-certificate:
             post:
               summary: certificates for the keys that the node's sshd shows, for the names that the register has
@@ -136,7 +145,7 @@ enum OpenAPI {
           /v1/statements:
             post:
               summary: a signed statement of any type but ssh-certificate, which is done or waits for approvals
-              description: enroll, tag-node, upgrade, roll-back, extend-node, exempt-node or remove-node
+              description: enroll, tag-node, upgrade, roll-back, run, revoke, extend-node, exempt-node or remove-node
               security: [{operator: []}]
               responses: {'201': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/rollouts:
@@ -174,6 +183,72 @@ enum OpenAPI {
           /v1/rollouts/{id}/cancel:
             post:
               summary: end it for good
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs:
+            get:
+              summary: runs of approved commands, the newest first, without nodes; `before` a run for the next page
+              security: [{operator: []}, {}]
+              parameters:
+                - {name: limit, in: query, schema: {type: integer, minimum: 0, maximum: 1000}}
+                - {name: before, in: query, schema: {type: string}}
+                - {name: command, in: query, schema: {type: string}}
+                - {name: requester, in: query, schema: {type: string}}
+                - {name: node, in: query, schema: {type: string}}
+                - name: state
+                  in: query
+                  schema: {enum: [waiting, scheduled, running, stopping, succeeded, failed, cancelled, denied, expired, halted]}
+                - {name: from, in: query, schema: {type: integer}, description: asked for at this moment or later (milliseconds)}
+                - {name: until, in: query, schema: {type: integer}, description: asked for before this moment (milliseconds)}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}:
+            get:
+              summary: one run with its nodes; waits for a revision above `after`
+              security: [{operator: []}, {}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+                - {$ref: '#/components/parameters/after'}
+                - {$ref: '#/components/parameters/wait'}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/output:
+            get:
+              summary: output after piece `after`, of all nodes in the order in which it came, or of one
+              security: [{operator: []}, {}]
+              parameters:
+                - {$ref: '#/components/parameters/id'}
+                - {$ref: '#/components/parameters/after'}
+                - {$ref: '#/components/parameters/wait'}
+                - {name: node, in: query, schema: {type: string}}
+                - {name: limit, in: query, schema: {type: integer, minimum: 0, maximum: 10000}}
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/approve:
+            post:
+              summary: one more signature of the run's statement
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/deny:
+            post:
+              summary: end a run that has not begun; for its requester and those who may approve it
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/cancel:
+            post:
+              summary: begin no further nodes, and end the processes that run; for any operator
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/certificate:
+            post:
+              summary: a certificate for a run over SSH, for its requester, once it may begin
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/runs/{id}/results:
+            post:
+              summary: how a run over SSH went on some of its nodes, by its requester; answered once it is on disk
               security: [{operator: []}]
               parameters: [{$ref: '#/components/parameters/id'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}

@@ -64,6 +64,9 @@ struct Routes: Sendable {
         case ("enroll", 2) where path[1] == "statement":
             try await allowing(call, .get) { try await service.enrollments.statement(call) }
         case ("node", 2): try await nodeCall(call, path[1])
+        case ("node", 3) where path[1] == "runs":
+            try await allowing(call, .post) { try await node.run(call, path[2]) }
+        case ("runs", 1...3): try await runCall(call, Array(path.dropFirst()))
         case ("operator", 2) where path[1] == "challenge":
             try await allowing(call, .post) { try await service.operators.challenge(call) }
         case ("operator", 2) where path[1] == "session":
@@ -97,6 +100,19 @@ struct Routes: Sendable {
         case ("rotation", 1) where call.request.method == .post: try await ssh.rotation(call)
         case ("rotation", 1): try await allowing(call, .get) { try await ssh.rotation(call) }
         default: throw Problem.missing("there is nothing at \(call.request.uri.path)")
+        }
+    }
+
+    private func runCall(_ call: Call, _ path: [String]) async throws -> Response {
+        let runs = RunCalls(service: service)
+        switch path.count {
+        case 0: return try await allowing(call, .get) { try await runs.list(call) }
+        case 1: return try await allowing(call, .get) { try await runs.show(call, path[0]) }
+        default:
+            guard path[1] != "output" else {
+                return try await allowing(call, .get) { try await runs.output(call, path[0]) }
+            }
+            return try await allowing(call, .post) { try await runs.control(call, path[0], path[1]) }
         }
     }
 

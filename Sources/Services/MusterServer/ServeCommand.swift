@@ -76,6 +76,14 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var nodeKeyDays = NodeKeyLife.standardDays
 
+    @Option(
+        help: ArgumentHelp(
+            "days for which the output of runs is kept after their end; who ran what stays for ever",
+            valueName: "days"
+        )
+    )
+    var keepRunOutput: Int64 = 90
+
     @Option(help: "trace, debug, info, notice, warning or error")
     var logLevel = "info"
 
@@ -100,6 +108,9 @@ struct ServeCommand: AsyncParsableCommand {
         guard NodeKeyLife.days.contains(nodeKeyDays) else {
             throw ValidationError("--node-key-days must be from 1 to 365: no key lives for ever")
         }
+        guard (1...36500).contains(keepRunOutput) else {
+            throw ValidationError("--keep-run-output must be from 1 to 36500 days")
+        }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("unknown --log-level '\(logLevel)'")
         }
@@ -121,6 +132,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.maxConnections = maxConnections
         options.reportSeconds = reportSeconds
         options.nodeKeyLifetime = Int64(nodeKeyDays) * 86400
+        options.keepRunOutputDays = keepRunOutput
         var log = Logger(label: "musterd", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         do {

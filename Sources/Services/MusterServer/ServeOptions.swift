@@ -46,6 +46,8 @@ struct ServeOptions: Sendable {
     var notices = NoticeOptions()
     /// Seconds that a node's key lives.
     var nodeKeyLifetime = Int64(NodeKeyLife.standardDays) * 86400
+    /// Days for which the output of runs is kept after their end.
+    var keepRunOutputDays: Int64 = 90
     /// What the time is.
     var clock: @Sendable () -> UTCTime = WallClock.now
 }

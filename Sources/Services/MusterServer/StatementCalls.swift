@@ -18,7 +18,7 @@ struct StatementCalls: Sendable {
         let signed = try await statement(call)
         let publication = try service.repository.publication()
         let check = StatementCheck(publication: publication, time: call.time)
-        let signers = try check.signers(signed)
+        let signers = try check.signers(signed, deciding: RunAsking.moment(of: signed, at: call.time))
         let reply =
             switch signed.statement.body {
             case .enroll(let body): try await enroll(signed, body, signers, check)
@@ -28,7 +28,7 @@ struct StatementCalls: Sendable {
             case .exemptNode(let body): try await nodeStatements.exempt(signed, body, signers, check)
             case .removeNode(let body): try await nodeStatements.remove(signed, body, signers, check)
             case .revoke(let body): try await Revoking(service: service).revoke(signed, body, signers, check)
-            case .run: throw Problem.malformed("this service does not take runs")
+            case .run(let body): try await RunAsking(service: service).ask(signed, body, signers, check)
             case .sshCertificate:
                 throw Problem.malformed("an ssh-certificate statement goes to POST /v1/ssh/certificates")
             }

@@ -18,8 +18,16 @@ struct StatementCheck: Sendable {
     }
 
     /// The operators who validly signed a statement that is for this fleet and this time, the requester first.
-    func signers(_ signed: SignedStatement) throws(Problem) -> [OperatorName] {
-        let verdict = StatementVerifier.verify(signed, policy: try policy(), fleet: publication.fleet, time: time)
+    ///
+    /// The policy is asked about the moment `deciding`, where that is not now.
+    func signers(_ signed: SignedStatement, deciding: UTCTime? = nil) throws(Problem) -> [OperatorName] {
+        let verdict = StatementVerifier.verify(
+            signed,
+            policy: try policy(),
+            fleet: publication.fleet,
+            time: time,
+            deciding: deciding
+        )
         if case .refused(let refusal) = verdict.outcome {
             throw refusal.code == .notAllowed ? .refused(refusal.message) : .notVerified(refusal.message)
         }
@@ -59,8 +67,13 @@ struct StatementCheck: Sendable {
     }
 
     /// What the policy says to a statement with these signers, for one node.
-    func decide(_ statement: Statement, signers: [OperatorName], node: NodeFacts?) throws(Problem) -> PolicyDecision {
-        try policy().decide(PolicyRequest(statement, signers: Set(signers), node: node), time: time)
+    func decide(
+        _ statement: Statement,
+        signers: [OperatorName],
+        node: NodeFacts?,
+        deciding: UTCTime? = nil
+    ) throws(Problem) -> PolicyDecision {
+        try policy().decide(PolicyRequest(statement, signers: Set(signers), node: node), time: deciding ?? time)
     }
 
     /// Refuses what the policy does not allow outright.

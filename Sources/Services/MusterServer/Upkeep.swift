@@ -20,6 +20,9 @@ struct Upkeep: Service {
                 if let due = service.rollouts.nextDeadline, due <= now {
                     await service.attempt("rollouts") { try await service.rollouts.tick(at: now) }
                 }
+                if let due = service.runs.nextDeadline, due <= now {
+                    await service.attempt("runs") { try await service.runs.tick(at: now) }
+                }
                 await service.attempt("node keys") { try await service.noteExpiries(at: now) }
                 await service.attempt("revocations") { try await SSHUpkeep(service: service).follow(at: now) }
                 turn += 1
@@ -29,6 +32,7 @@ struct Upkeep: Service {
                 await service.attempt("unreferenced files") {
                     try await service.upload.removeUnreferenced(publication, at: now)
                 }
+                await service.attempt("output of old runs") { try await service.forgetRunOutput(at: now) }
                 await service.attempt("certificates that are over") {
                     try await SSHUpkeep(service: service).forget(at: now)
                 }

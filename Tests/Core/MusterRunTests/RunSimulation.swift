@@ -212,6 +212,7 @@ struct RunSimulation {
                     state: node.state,
                     since: node.since,
                     reason: node.reason,
+                    assigned: node.assigned,
                     started: node.started,
                     isStated: node.isStated
                 )
@@ -267,7 +268,9 @@ struct RunSimulation {
             if machine.hasBegun, machine.unsaid.isEmpty, let truth = machine.truth, Self.state(truth) != node.state {
                 violations.append("\(node.id) said \(truth), the run says \(node.state)")
             }
-            if !node.isStated, node.state != .lost, node.reason.isEmpty { violations.append("\(node.id) has no reason") }
+            if !node.isStated, node.state != .lost, node.reason.isEmpty {
+                violations.append("\(node.id) has no reason")
+            }
         }
         if isCalm, run.stop == nil, run.outcome != .succeeded {
             violations.append("all is well, and it \(run.outcome?.rawValue ?? "did not end")")
@@ -283,6 +286,7 @@ struct RunSimulation {
         case .lost: .lost
         case .cancelled: .cancelled
         case .notStarted: .notStarted
+        case .expired: .expired
         }
     }
 }
