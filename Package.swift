@@ -175,8 +175,8 @@ let modules: [Module] = [
         .services,
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy", "MusterIdentity", "MusterCA", "MusterSelection", "MusterAPI",
-            "MusterSystem", "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
+            "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterIdentity", "MusterCA", "MusterSelection",
+            "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "PackageInstaller", "MusterClient", "TUFClient",
             "RemoteShell",
         ],
         libraries: [yams, argumentParser]

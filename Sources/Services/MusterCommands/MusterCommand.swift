@@ -5,7 +5,7 @@ public struct MusterCommand: AsyncParsableCommand {
     /// Name, help and subcommands.
     public static let configuration = CommandConfiguration(
         commandName: "muster",
-        abstract: "Releases, rollouts and nodes of a fleet, signed with your own keys.",
+        abstract: "Releases, rollouts, approved commands and nodes of a fleet, signed with your own keys.",
         discussion: """
             exit status: 0 done; 1 refused or failed; 2 the command line makes no sense, or it could not be found out.
 
@@ -16,7 +16,8 @@ public struct MusterCommand: AsyncParsableCommand {
         version: "muster 0.1.0",
         subcommands: [
             FleetCommand.self, EnrollCommand.self, NodeCommand.self, ReleaseCommand.self, PolicyCommand.self,
-            RolloutCommand.self, SSHCommand.self, Verify.self, Events.self, Login.self, Logout.self, Whoami.self,
+            RolloutCommand.self, RunCommand.self, SSHCommand.self, Verify.self, Events.self, Login.self, Logout.self,
+            Whoami.self,
         ]
     )
 

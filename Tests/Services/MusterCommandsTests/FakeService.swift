@@ -25,6 +25,12 @@ final class FakeService: Sendable {
         /// What `GET /v1/rollouts/{id}` answers, one after the other; the last one again and again.
         var rollouts: [RolloutRecord] = []
         var approvals: [[UInt8]] = []
+        /// What `GET /v1/runs/{id}` answers, one after the other; the last one again and again.
+        var runs: [RunRecord] = []
+        /// What nodes wrote.
+        var output: [RunOutput.Chunk] = []
+        /// Why runs were denied or cancelled.
+        var reasons: [String] = []
         var events: [EventRecord] = []
         var requests: [String] = []
         /// The operator whom the tailnet recognises, for reading.
@@ -164,8 +170,31 @@ final class FakeService: Sendable {
         case ("POST", "rollouts"):
             if parts.last == "approve" { state.approvals.append(try ApprovalRequest.parse(request.body).signature) }
             return state.rollouts.last.map { Self.json($0) } ?? LoopbackServer.Reply(404)
+        case (_, "runs"): return try runs(request, Array(parts.dropFirst(2)), &state)
         default: return LoopbackServer.Reply(404)
         }
+    }
+
+    private func runs(
+        _ request: LoopbackServer.Request,
+        _ parts: [String],
+        _ state: inout State
+    ) throws -> LoopbackServer.Reply {
+        switch (request.method, parts.last ?? "") {
+        case ("GET", ""): return Self.json(List(state.runs))
+        case ("GET", "output"):
+            let query = request.query.split(separator: "&").map { $0.split(separator: "=").map(String.init) }
+            let after = query.first { $0[0] == "after" }.flatMap { Int64($0[1]) } ?? 0
+            let node = query.first { $0[0] == "node" }?[1]
+            let chunks = state.output.filter { $0.sequence > after && (node ?? $0.node.text) == $0.node.text }
+            return Self.json(RunOutput(chunks: chunks, isComplete: state.runs.count == 1))
+        case ("GET", _):
+            let next = state.runs.count > 1 ? state.runs.removeFirst() : state.runs.first
+            return next.map { Self.json($0) } ?? LoopbackServer.Reply(404)
+        case ("POST", "approve"): state.approvals.append(try ApprovalRequest.parse(request.body).signature)
+        default: state.reasons.append(try ReasonRequest.parse(request.body).reason)
+        }
+        return state.runs.last.map { Self.json($0) } ?? LoopbackServer.Reply(404)
     }
 
     /// Signs snapshot and timestamp again.

@@ -75,14 +75,19 @@ public final class Terminal: Sendable {
         sink(StyledText.harmless(text) + "\n", .output)
     }
 
-    /// A line of the result, styled.
-    func line(_ text: StyledText) {
-        sink(text.rendered(colors: kind.showsColors) + "\n", .output)
+    /// A line of the result, styled; to standard error where it is somebody else's.
+    func line(_ text: StyledText, to stream: Stream = .output) {
+        sink(text.rendered(colors: kind.showsColors) + "\n", stream)
     }
 
     /// A line beside the result: progress, advice.
     func note(_ text: String) {
         sink(StyledText.harmless(text) + "\n", .error)
+    }
+
+    /// A styled line beside the result.
+    func note(_ text: StyledText) {
+        line(text, to: .error)
     }
 
     /// The line of a failure.

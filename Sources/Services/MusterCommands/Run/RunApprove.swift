@@ -1,0 +1,95 @@
+import ArgumentParser
+import MusterAPI
+import MusterClient
+import MusterModel
+import MusterPolicy
+
+struct RunApprove: ContextCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "approve",
+        abstract: "Sign another operator's run.",
+        discussion: """
+            Shows the statement itself, which is what you sign, after checking the requester's signature, its times and the
+            command by the policy that you trust. Nodes check your signature too: the service cannot approve in your place.
+            Whoever asked never counts as an approver. A scheduled run can be approved ahead of its time.
+            """
+    )
+
+    @Argument(help: "The run, by its id or the beginning of it: see 'muster run list --state waiting'.")
+    var run: String
+
+    @Flag(help: "Do not ask.") var yes = false
+
+    @Flag(help: "As JSON.") var json = false
+
+    func run(_ context: CommandContext) async throws {
+        try await context.withService { service in
+            let record = try await RunChoice.find(run, service)
+            let policy = try await TrustedView.refresh(context, service.client).policy()
+            let nodes = try await service.reading { try await $0.nodes(session: $1) }
+            let review = try RunReview(record, fleet: service.fleet.fleet, policy: policy, now: context.now())
+            try review.checkSignable(policy: policy, now: context.now())
+            let lines = try lines(review, nodes, policy, context)
+            if !json { for line in lines { context.terminal.line(line) } }
+            if !yes, try !context.terminal.confirm("sign it?", instead: "--yes") {
+                throw CommandFailure.refused("nothing was signed")
+            }
+            let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
+            let after = try await service.authorized { client, session in
+                try await client.approveRun(record.id, signature: signature, session: session)
+            }
+            if json {
+                context.terminal.json(after.json)
+            } else {
+                context.terminal.line(StyledText("run \(after.id.text.prefix(8)): ") + RunWords.state(after))
+            }
+        }
+    }
+
+    /// What is shown before signing; refuses where this signature would change nothing.
+    private func lines(
+        _ review: RunReview,
+        _ nodes: [NodeRecord],
+        _ policy: FleetPolicy,
+        _ context: CommandContext
+    ) throws -> [StyledText] {
+        let me = try context.folder.operatorIdentity().name
+        guard me != review.statement.requester else {
+            throw CommandFailure.refused("you asked for it yourself: who asks never counts as an approver")
+        }
+        let before = judgement(review, Set(review.signers), nodes, policy, context)
+        let after = judgement(review, Set(review.signers).union([me]), nodes, policy, context)
+        if let refusal = after.refusal { throw CommandFailure.refused("the policy refuses it: \(refusal)") }
+        guard !review.signers.contains(me) else { throw CommandFailure.refused("you have signed it already") }
+        guard before.missing == 0 || after.missing < before.missing else {
+            throw CommandFailure.refused("your approval counts for no rule: \(before.groups[0].decision)")
+        }
+        let words = try RunWords(review.body, names: nodes.names)
+        var lines = [StyledText("\(review.statement.requester)", .bold) + StyledText(" asks to run:")]
+        lines += words.lines(expires: review.statement.expires, now: context.now())
+        lines.append(StyledText("  signed by \(review.signers.map(\.text).joined(separator: ", "))"))
+        return lines + before.lines
+    }
+
+    private func judgement(
+        _ review: RunReview,
+        _ signers: Set<OperatorName>,
+        _ nodes: [NodeRecord],
+        _ policy: FleetPolicy,
+        _ context: CommandContext
+    ) -> RunJudgement {
+        RunJudgement(
+            review.body,
+            requester: review.statement.requester,
+            signers: signers,
+            nodes: nodes,
+            policy: policy,
+            time: review.beginning(now: context.now())
+        )
+    }
+}
+
+extension [NodeRecord] {
+    /// Names by id.
+    var names: [NodeID: String] { Dictionary(map { ($0.id, $0.name) }) { first, _ in first } }
+}

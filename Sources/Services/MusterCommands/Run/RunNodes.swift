@@ -1,0 +1,74 @@
+import ByteCoding
+import MusterAPI
+import MusterModel
+import MusterSelection
+
+/// The nodes of a run: chosen from the register here, by this program, and then bound into the statement one by one.
+struct RunNodes: Sendable {
+    /// The chosen nodes, in the order of their names.
+    let records: [NodeRecord]
+    /// How many nodes there are.
+    let total: Int
+    /// What whoever asks should know of the choice.
+    let remarks: [String]
+
+    /// The nodes that `text` means.
+    static func choose(_ text: String, from nodes: [NodeRecord], now: UTCTime) throws -> RunNodes {
+        let selected: SelectedNodes
+        do {
+            selected = try Selection(parsing: text).resolve(nodes.map(SelectableNode.init), at: now)
+        } catch let error as SelectionSyntaxError {
+            throw CommandFailure.usage("\(error)")
+        } catch let error as SelectionMistake {
+            throw CommandFailure.refused("\(error): see 'muster node list'")
+        }
+        let remarks = selected.remarks + Self.remarks(selected.undecided)
+        guard !selected.nodes.isEmpty else {
+            let why = remarks.isEmpty ? "" : " (\(remarks.joined(separator: "; ")))"
+            throw CommandFailure.refused("no node is selected by '\(text)'\(why)")
+        }
+        guard selected.nodes.count <= RunBody.nodeLimit else {
+            throw CommandFailure.refused(
+                "\(selected.nodes.count) nodes are selected, and a run may name \(RunBody.nodeLimit)"
+            )
+        }
+        let byID = Dictionary(nodes.map { ($0.id, $0) }) { first, _ in first }
+        return RunNodes(
+            records: selected.nodes.compactMap { byID[$0.id] },
+            total: nodes.count,
+            remarks: remarks
+        )
+    }
+
+    /// Nodes left out for the same reason, together.
+    private static func remarks(_ undecided: [SelectedNodes.Undecided]) -> [String] {
+        var reasons: [String] = []
+        var names: [String: [String]] = [:]
+        for entry in undecided {
+            if names[entry.reason] == nil { reasons.append(entry.reason) }
+            names[entry.reason, default: []].append(entry.node.name)
+        }
+        return reasons.map { "left out \(NodeNames.folded(names[$0] ?? [])): \($0)" }
+    }
+}
+
+extension SelectableNode {
+    /// A node as the register shows it.
+    init(_ record: NodeRecord) {
+        self.init(
+            id: record.id,
+            name: record.name,
+            tags: Set(record.tags),
+            state: record.state,
+            lastSeen: record.lastSeen,
+            report: record.report.map {
+                Report(
+                    os: $0.osRelease,
+                    architecture: $0.architecture,
+                    agent: $0.agentVersion,
+                    packages: $0.packages.filter { !$0.value.isEmpty }
+                )
+            }
+        )
+    }
+}

@@ -1,0 +1,129 @@
+import ByteCoding
+import MusterAPI
+import MusterModel
+
+/// How runs are put into words: the same for whoever asks, approves and looks back, always from the body that is signed.
+struct RunWords: Sendable {
+    /// Up to so many nodes are listed with their ids.
+    private static let listed = 8
+
+    let body: RunBody
+    let resolved: ResolvedCommand
+    /// The names of nodes, as the register has them.
+    let names: [NodeID: String]
+
+    init(_ body: RunBody, names: [NodeID: String]) throws {
+        self.body = body
+        self.names = names
+        do {
+            resolved = try body.resolve()
+        } catch {
+            throw CommandFailure.refused("'\(body.command)' cannot be run so: \(error)")
+        }
+    }
+
+    /// What runs, where, as whom, from when until when.
+    func lines(expires: UTCTime, now: UTCTime) -> [StyledText] {
+        var lines = [
+            StyledText("\(body.command)", .bold) + StyledText(" as ") + StyledText(resolved.user.text, .bold)
+                + StyledText(" on \(Self.count(body.nodes.count, "node")): \(places)")
+        ]
+        lines.append(StyledText("  " + resolved.argv.map(Self.quoted).joined(separator: " "), .bold))
+        if let text = body.definition.text { lines.append(StyledText("  \(text)", .faint)) }
+        lines.append(
+            StyledText(
+                "  in \(Self.quoted(resolved.directory)), for at most \(Moments.span(Int(resolved.timeoutSeconds))), "
+                    + "with at most \(Moments.size(resolved.outputBytes)) of output"
+            )
+        )
+        for (name, value) in resolved.environment.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("  with \(name)=\(Self.quoted(value.shown))"))
+        }
+        if let input = resolved.input { lines.append(StyledText("  reads: \(Self.escaped(input.shown))")) }
+        if body.ssh != nil { lines.append(StyledText("  over SSH, from the machine of whoever asks", .warning)) }
+        if let selector = body.selector { lines.append(StyledText("  selected by: \(selector)", .faint)) }
+        lines += time(expires, now) + ids
+        if let spread { lines.append(StyledText("  \(spread)")) }
+        if let reason = body.reason { lines.append(StyledText("  reason: \(reason)")) }
+        return lines
+    }
+
+    private var places: String { NodeNames.folded(body.nodes.map { names[$0] ?? $0.text }) }
+
+    /// The ids are what is signed; names are the register's word.
+    private var ids: [StyledText] {
+        guard body.nodes.count <= Self.listed else { return [] }
+        let named = body.nodes.filter { names[$0] != nil && names[$0] != $0.text }
+        return named.isEmpty
+            ? [] : [StyledText("  ids: " + named.map { "\(names[$0] ?? "") is \($0)" }.joined(separator: ", "), .faint)]
+    }
+
+    private func time(_ expires: UTCTime, _ now: UTCTime) -> [StyledText] {
+        let until = "until \(expires.wholeSeconds)"
+        guard let begin = body.notBefore else {
+            return [StyledText("  starts at once, on nodes that are back \(until)")]
+        }
+        let left = begin > now ? " (in \(Moments.span(Int(clamping: begin.seconds - now.seconds))))" : ""
+        return [StyledText("  starts at \(begin)\(left), on nodes that are back \(until)")]
+    }
+
+    private var spread: String? {
+        var parts: [String] = []
+        if body.fanOut.concurrency > 0 { parts.append("at most \(body.fanOut.concurrency) at once") }
+        if body.fanOut.batch > 0 { parts.append("in batches of \(body.fanOut.batch)") }
+        if let failures = body.fanOut.maximumFailures { parts.append("stops after \(failures + 1) failed") }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    // MARK: - Words
+
+    /// A word as a shell would have to be given it, so that nobody mistakes one word for two.
+    static func quoted(_ word: String) -> String {
+        let plain =
+            !word.isEmpty
+            && word.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || "-_./:=@%+,^".utf8.contains(byte) || byte >= 0x80
+            }
+        return plain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    }
+
+    /// Text on one line, its newlines and tabs written as in C.
+    static func escaped(_ text: String) -> String {
+        text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n").replacing("\t", with: "\\t")
+    }
+
+    /// `1 node`, `3 nodes`.
+    static func count(_ number: Int, _ thing: String) -> String { number == 1 ? "1 \(thing)" : "\(number) \(thing)s" }
+
+    /// A run's state in its style, with its reason.
+    static func state(_ record: RunRecord) -> StyledText {
+        let style: StyledText.Style =
+            switch record.state {
+            case .succeeded: .good
+            case .failed, .halted: .loud
+            case .waiting, .denied, .cancelled, .expired, .stopping: .warning
+            case .scheduled, .running: .plain
+            }
+        let why = record.state == .waiting && !record.missing.isEmpty ? record.missing : record.reason
+        return StyledText(record.state.rawValue, style) + StyledText(why.isEmpty ? "" : ": \(why)")
+    }
+
+    /// How a node's part ended, or how far it is: `exited with status 1`, `refused: …`.
+    static func outcome(_ node: RunRecord.Node) -> String {
+        if let result = node.result, [.succeeded, .failed, .cancelled].contains(node.state) {
+            return result.endingText + (result.note.isEmpty ? "" : " (\(result.note))")
+        }
+        let state = node.state == .notStarted ? "could not be started" : node.state.rawValue
+        return node.reason.isEmpty ? state : "\(state): \(node.reason)"
+    }
+
+    static func style(_ state: RunRecord.NodeState) -> StyledText.Style {
+        switch state {
+        case .succeeded: .good
+        case .failed, .lost, .refused, .notStarted: .loud
+        case .cancelled, .expired: .warning
+        case .waiting, .assigned, .started: .plain
+        }
+    }
+}
