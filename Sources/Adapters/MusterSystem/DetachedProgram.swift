@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A program that goes on when we end: it leads a session of its own, and no pipe joins it to us.
 ///
@@ -12,6 +13,7 @@ public final class DetachedProgram: Sendable {
     public let id: Int32
     private let name: String
     private let errors: OpenFile
+    private let isReaped = Mutex(false)
 
     /// Starts the program; `input` is all that is on its standard input, and its output goes nowhere.
     ///
@@ -41,9 +43,11 @@ public final class DetachedProgram: Sendable {
 
     /// Whether it has ended; then it is reaped.
     public func hasEnded() -> Bool {
-        let result = retrying { waitpid(id, nil, WNOHANG) }
-        // Somebody who reaps every child of ours may have been quicker.
-        return result == id || (result == -1 && errno == ECHILD)
+        isReaped.withLock { isReaped in
+            // Asked once only: its number may be another child's by the next time.
+            if !isReaped { isReaped = retrying { waitpid(id, nil, WNOHANG) } != 0 }
+            return isReaped
+        }
     }
 
     /// The first line of what it complained of; empty where it did not.

@@ -3,7 +3,8 @@
 // Parties: the node (its key never leaves it), the fleet service (believed in nothing but delivery), release managers and
 // operators (whose signatures the node checks itself, from the one root that the fleet id pins).
 // Files: see `AgentPaths`. One upgrade at a time, its phases in `UpgradeJournal`; the agent may be killed anywhere.
-// Three tasks run side by side: one works (manifest, checks, upgrade), one reports, one looks after sshd.
+// Four tasks run side by side: one works (manifest, checks, upgrade), one carries out approved commands (`NodeRuns`), one
+// reports, one looks after sshd.
 
 import Logging
 import MusterSystem
@@ -31,6 +32,7 @@ public struct Agent: Sendable {
     private let pace: ReportPace
     private let keeper: KeyKeeper?
     private let ssh: SSHUpkeep?
+    private let runs: NodeRuns?
     private let clock: AgentClock
     private let limits: Limits
     private let logger: Logger
@@ -45,6 +47,7 @@ public struct Agent: Sendable {
         pace: ReportPace,
         keeper: KeyKeeper? = nil,
         ssh: SSHUpkeep? = nil,
+        runs: NodeRuns? = nil,
         clock: AgentClock,
         limits: Limits = Limits(),
         logger: Logger
@@ -56,10 +59,18 @@ public struct Agent: Sendable {
         self.pace = pace
         self.keeper = keeper
         self.ssh = ssh
+        self.runs = runs
         self.clock = clock
         self.limits = limits
         self.logger = logger
-        queue = AssignmentQueue(state: state, authority: authority, service: service, clock: clock, logger: logger)
+        queue = AssignmentQueue(
+            state: state,
+            authority: authority,
+            service: service,
+            runs: runs,
+            clock: clock,
+            logger: logger
+        )
     }
 
     /// Works until its task is cancelled; an upgrade that is going on is taken up again by the next start.
@@ -67,6 +78,7 @@ public struct Agent: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await work() }
             group.addTask { await report() }
+            group.addTask { await runs?.run() }
             group.addTask { await keepWatchdogQuiet() }
             group.addTask { await ssh?.run { _ = await reporter.report(within: limits.reportSeconds) } }
             ServiceNotification.ready()
@@ -78,10 +90,11 @@ public struct Agent: Sendable {
     public func once() async throws(FleetServiceError) {
         let reason = await turn()
         await state.setHold(reason ?? "")
+        let undelivered = await runs?.once()
         await ssh?.once()
         let failure = await reporter.report(within: limits.reportSeconds)
         await keeper?.turn()
-        if let problem = reason ?? failure { throw FleetServiceError(problem) }
+        if let problem = reason ?? failure ?? undelivered { throw FleetServiceError(problem) }
     }
 
     /// Does what there is to do now, then waits for one manifest and takes it in; nil when that went well, else why not.

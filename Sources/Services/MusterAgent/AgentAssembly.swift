@@ -1,5 +1,6 @@
 import Logging
 import MusterClient
+import MusterKeys
 import MusterModel
 import MusterSystem
 import PackageInstaller
@@ -16,6 +17,8 @@ public struct AgentAssembly: Sendable {
     public var limits = Agent.Limits()
     /// How patient its upgrades are.
     public var upgradeLimits = UpgradeLimits()
+    /// How runs are carried out.
+    public var runLimits = RunLimits()
     /// Where it writes what it does.
     public var logger: Logger
     /// Called after each step of a rotation of the node's key.
@@ -61,6 +64,18 @@ public struct AgentAssembly: Sendable {
             await state.setTrusted(timestamp: trust.timestampVersion, policy: trust.policyVersion)
             await ssh?.take(trust)
         }
+        let runs = try NodeRuns(
+            state: state,
+            enrollment: enrollment,
+            authority: trust,
+            service: service,
+            secrets: { sealed, purpose in
+                keys.candidates.lazy.compactMap { SealedSecret.open(sealed, with: $0, for: purpose) }.first
+            },
+            clock: clock,
+            limits: runLimits,
+            logger: logger
+        )
         let pace = ReportPace(seconds: configuration.reportSeconds)
         let reporter = Reporter(
             state: state,
@@ -81,6 +96,7 @@ public struct AgentAssembly: Sendable {
             health: HealthChecker(root: configuration.root, transport: transport, clock: clock),
             reporting: reporter,
             service: service,
+            runs: runs,
             checks: configuration.checks,
             clock: clock,
             limits: upgradeLimits,
@@ -95,6 +111,7 @@ public struct AgentAssembly: Sendable {
             pace: pace,
             keeper: keeper,
             ssh: ssh,
+            runs: runs,
             clock: clock,
             limits: limits,
             logger: logger

@@ -8,6 +8,7 @@ struct AssignmentQueue: Sendable {
     let state: NodeState
     let authority: any FleetAuthority
     let service: any FleetService
+    let runs: NodeRuns?
     let clock: AgentClock
     let logger: Logger
 
@@ -58,6 +59,7 @@ struct AssignmentQueue: Sendable {
         case .refused(let reason): return "the manifest is refused: \(reason)"
         case .accepted(let manifest, let tags, let tagsIssued):
             try await withdraw(unlessIn: manifest)
+            try await runs?.take(manifest)
             let begun = await state.journal?.rollout
             let executed = await state.executed
             try await state.change { memory in
@@ -72,7 +74,10 @@ struct AssignmentQueue: Sendable {
             }
             logger.info(
                 "manifest accepted",
-                metadata: ["sequence": "\(manifest.sequence)", "assignments": "\(manifest.assignments.count)"]
+                metadata: [
+                    "sequence": "\(manifest.sequence)", "assignments": "\(manifest.assignments.count)",
+                    "runs": "\(manifest.runs.count)",
+                ]
             )
             return nil
         }

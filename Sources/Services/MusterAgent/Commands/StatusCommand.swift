@@ -31,7 +31,8 @@ struct StatusCommand: AsyncParsableCommand {
             enrollment: enrollment,
             isRunning: isRunning,
             memory: await state.memory,
-            journal: await state.journal
+            journal: await state.journal,
+            runs: try RunStatus.read(paths)
         )
         print(json ? status.json.prettyText : status.text)
     }
@@ -43,6 +44,7 @@ struct AgentStatus: Sendable {
     let isRunning: Bool
     let memory: NodeMemory
     let journal: UpgradeJournal?
+    let runs: [RunStatus]
 
     /// Ended upgrades and the one that goes on, oldest first.
     private var progress: [NodeProgress] {
@@ -58,7 +60,7 @@ struct AgentStatus: Sendable {
             "packages": .object(JSONObject(memory.installed.map { ($0.key, .string($0.value.version)) })),
             "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
             "progress": .array(progress.map(\.json)), "key": memory.key?.json ?? .null,
-            "removed": .string(memory.removal),
+            "removed": .string(memory.removal), "runs": .array(runs.map(\.json)),
         ]
     }
 
@@ -91,6 +93,7 @@ struct AgentStatus: Sendable {
             let reason = entry.reason.isEmpty ? "" : ": \(entry.reason)"
             lines.append("rollout   \(entry.rollout) \(entry.state.rawValue) \(entry.at)\(reason)")
         }
+        lines += runs.map { "run       \($0.text)" }
         return lines.joined(separator: "\n")
     }
 }

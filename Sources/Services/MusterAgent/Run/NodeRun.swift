@@ -2,12 +2,14 @@ import ByteCoding
 import CanonicalJSON
 import MusterModel
 import MusterSystem
+import SignatureVerification
 
 /// What this node knows of one run, in `run.json`: the agent's own record, no secret in it.
 ///
 /// ```
-/// {"run": "…", "phase": "accepted", "taken": 1700000000000, "place": 0, "expires": 1700000000000,
-///  "statement": {…}?, "outcome": {…}?, "delivered": 1700000000000?}
+/// {"run": "…", "phase": "accepted", "command": "restart-web", "requester": "ada", "digest": "<SHA-256 of the statement>",
+///  "taken": 1700000000000, "place": 0, "expires": 1700000000000, "statement": {…}?, "outcome": {…}?,
+///  "delivered": 1700000000000?}
 /// ```
 public struct NodeRun: Hashable, Sendable {
     /// Most bytes of the file.
@@ -28,7 +30,13 @@ public struct NodeRun: Hashable, Sendable {
 
     /// The run.
     public let id: RunID
-    /// The whole statement; nil once forgotten.
+    /// The command's name, for people.
+    public let command: String
+    /// Who asked, for people.
+    public let requester: String
+    /// SHA-256 of what was signed.
+    let digest: [UInt8]
+    /// The whole statement; nil once it ended.
     public private(set) var statement: SignedStatement?
     /// When the statement expires.
     public let expires: UTCTime
@@ -47,6 +55,9 @@ public struct NodeRun: Hashable, Sendable {
     init(_ run: UpdateManifest.Run, taken: UTCTime, place: Int) {
         id = run.run
         statement = run.statement
+        digest = Digest.sha256(run.statement.signedBytes)
+        requester = run.statement.statement.requester.text
+        command = if case .run(let body) = run.statement.statement.body { body.command.text } else { "unknown" }
         expires = run.statement.statement.expires
         self.taken = taken
         self.place = Int64(place)
@@ -58,6 +69,9 @@ public struct NodeRun: Hashable, Sendable {
         let name = try fields.string("phase", limit: 32)
         guard let phase = Phase(rawValue: name) else { throw fields.error("phase", "unknown phase '\(name)'") }
         self.phase = phase
+        command = try fields.string("command", limit: 128)
+        requester = try fields.string("requester", limit: 128)
+        digest = try fields.hex("digest", count: 32)
         taken = try fields.milliseconds("taken")
         place = try fields.integer("place")
         expires = try fields.milliseconds("expires")
@@ -72,7 +86,9 @@ public struct NodeRun: Hashable, Sendable {
 
     var json: JSONValue {
         var object: JSONObject = [
-            "run": .string(id.text), "phase": .string(phase.rawValue), "taken": .integer(taken.milliseconds),
+            "run": .string(id.text), "phase": .string(phase.rawValue), "command": .string(command),
+            "requester": .string(requester), "digest": .string(Hex.encode(digest)),
+            "taken": .integer(taken.milliseconds),
             "place": .integer(place), "expires": .integer(expires.milliseconds),
         ]
         if let statement { object["statement"] = statement.json }
@@ -81,23 +97,24 @@ public struct NodeRun: Hashable, Sendable {
         return .object(object)
     }
 
-    /// What it asks for; nil once forgotten, or where it is no run.
-    public var body: RunBody? {
+    /// Nothing starts before; nil for at once.
+    var notBefore: UTCTime? {
         guard case .run(let body) = statement?.statement.body else { return nil }
-        return body
+        return body.notBefore
     }
-
-    /// The command's name, for people.
-    public var command: String { body?.command.text ?? "unknown" }
-
-    /// Who asked, for people.
-    public var requester: String { statement?.statement.requester.text ?? "unknown" }
 
     /// As the manifest had it.
     var entry: UpdateManifest.Run? { statement.map { UpdateManifest.Run(run: id, statement: $0) } }
 
     /// Whether it came in before `other`.
     func isBefore(_ other: NodeRun) -> Bool { (taken, place, id) < (other.taken, other.place, other.id) }
+
+    /// Takes how it ended; the statement, with its sealed secrets, is not needed any more.
+    mutating func end(_ outcome: RunOutcome) {
+        phase = .ended
+        self.outcome = outcome
+        statement = nil
+    }
 
     /// Lets go of everything but that there was such a run.
     mutating func forget() {

@@ -96,6 +96,13 @@ public actor NodeState {
         executed = changed
     }
 
+    /// Uses up a statement's id; false where it was used before.
+    public func executeOnce(_ statement: Statement, at time: UTCTime) throws(SystemError) -> Bool {
+        guard !executed.contains(statement.id) else { return false }
+        try execute(statement, at: time)
+        return true
+    }
+
     /// Puts an ended upgrade among the remembered ones and removes its journal.
     public func settle(version: String, installed: InstalledRelease?) throws(SystemError) {
         guard let ended = journal else { return }

@@ -12,6 +12,11 @@ public protocol FleetAuthority: Sendable {
     /// Whether the statement's id was used before is the caller's to know.
     func judge(_ assignment: UpdateManifest.Assignment, memory: NodeMemory) async -> AssignmentVerdict
 
+    /// Judges one run by what is trusted now: statement, policy, command, arguments, secrets, time.
+    ///
+    /// Whether its id was used before is the caller's to know.
+    func judge(_ run: UpdateManifest.Run, memory: NodeMemory) async -> RunJudgement
+
     /// The trusted release of this version of a package for this node's architecture.
     func release(of package: String, version: String) async -> ReleaseSearch
 

@@ -25,6 +25,7 @@ public actor NodeTrust: FleetAuthority {
     private let logger: Logger
     private var trust: FleetTrust?
     private var established: Int64 = .min
+    private var lastLook: Task<Result<FleetTrust, TrustProblem>, Never>?
 
     /// The trust of one node; `observer` learns of everything that becomes trusted.
     public init(
@@ -47,8 +48,26 @@ public actor NodeTrust: FleetAuthority {
         self.observer = observer
     }
 
-    /// Brings everything up to date.
+    /// Brings everything up to date; one look at the repository at a time, since they share its files.
     public func refresh() async throws(TrustProblem) -> FleetTrust {
+        let before = lastLook
+        let look = Task { () async -> Result<FleetTrust, TrustProblem> in
+            _ = await before?.value
+            do throws(TrustProblem) {
+                return .success(try await refreshNow())
+            } catch {
+                return .failure(error)
+            }
+        }
+        lastLook = look
+        return try await withTaskCancellationHandler {
+            await look.value
+        } onCancel: {
+            look.cancel()
+        }.get()
+    }
+
+    private func refreshNow() async throws(TrustProblem) -> FleetTrust {
         var current = try await source.refresh(at: clock.now(), previous: trust)
         await releases.set(try await source.releases(in: &current).map(\.release.package))
         trust = current
@@ -90,6 +109,29 @@ public actor NodeTrust: FleetAuthority {
             return verdict(assignment, trusted, memory.installed[package], memory.tags, current)
         } catch {
             return .unavailable(error.message)
+        }
+    }
+
+    /// Judges a run by what is trusted now.
+    public func judge(_ run: UpdateManifest.Run, memory: NodeMemory) async -> RunJudgement {
+        let current: FleetTrust
+        do throws(TrustProblem) {
+            current = try await recent()
+        } catch {
+            return .unavailable(error.message)
+        }
+        let verdict = RunVerifier.verify(
+            run,
+            node: NodeFacts(id: node, tags: memory.tags),
+            usedIDs: [],
+            policy: current.policy,
+            fleet: fleet,
+            time: clock.now()
+        )
+        return switch verdict {
+        case .allowed(let verified): .allowed(verified)
+        case .notYet(let time): .notYet(time)
+        case .refused(let refusal): .refused("\(refusal.code.rawValue): \(refusal.message)")
         }
     }
 

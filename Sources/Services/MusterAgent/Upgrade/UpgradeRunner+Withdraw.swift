@@ -26,6 +26,36 @@ extension UpgradeRunner {
         return await isWithdrawn ? nil : value
     }
 
+    /// Does work that no manifest takes back any more, while newer ones are taken in all the same: runs begin, and are
+    /// cancelled, however long a package manager takes.
+    func whileListening(
+        _ work: @escaping @Sendable () async throws(UpgradeStop) -> Void
+    ) async throws(UpgradeStop) {
+        guard queue.runs != nil else { return try await work() }
+        let result = await withTaskGroup(of: Result<Void, UpgradeStop>?.self) { group in
+            group.addTask {
+                do throws(UpgradeStop) {
+                    try await work()
+                    return .success(())
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                await watch()
+                return nil
+            }
+            var result = Result<Void, UpgradeStop>.success(())
+            for await ended in group {
+                guard let ended else { continue }
+                result = ended
+                group.cancelAll()
+            }
+            return result
+        }
+        try result.get()
+    }
+
     /// The last question before the installation; nil where nothing newer says no.
     func askAgain() async -> StepResult? {
         switch await queue.poll(wait: 0) {

@@ -30,6 +30,7 @@ public struct UpgradeRunner: Sendable {
         health: any HealthChecking,
         reporting: any Reporting,
         service: any FleetService,
+        runs: NodeRuns? = nil,
         checks: [HealthCheck] = [],
         clock: AgentClock,
         limits: UpgradeLimits = UpgradeLimits(),
@@ -45,7 +46,14 @@ public struct UpgradeRunner: Sendable {
         self.clock = clock
         self.limits = limits
         self.logger = logger
-        queue = AssignmentQueue(state: state, authority: authority, service: service, clock: clock, logger: logger)
+        queue = AssignmentQueue(
+            state: state,
+            authority: authority,
+            service: service,
+            runs: runs,
+            clock: clock,
+            logger: logger
+        )
     }
 
     /// Finishes or undoes what the journal says; returns when there is no journal any more.
@@ -59,9 +67,9 @@ public struct UpgradeRunner: Sendable {
             case .downloaded: try await persevere(journal, verify)
             case .verified: try await persevere(journal, save)
             case .saved: try await begin(journal)
-            case .installing: try await install(journal)
-            case .confirming: try await confirm(journal)
-            case .rollingBack: try await putBack(journal)
+            case .installing: try await whileListening { () throws(UpgradeStop) in try await install(journal) }
+            case .confirming: try await whileListening { () throws(UpgradeStop) in try await confirm(journal) }
+            case .rollingBack: try await whileListening { () throws(UpgradeStop) in try await putBack(journal) }
             case .done, .rolledBack, .refused, .failed, .withdrawn: try await settle(journal)
             }
         }

@@ -51,7 +51,7 @@ public enum RunSupervisor {
         let result = try ReservedFile(folder.result, size: RunOutcome.byteLimit)
         let outcome: RunOutcome
         do throws(SystemError) {
-            outcome = RunOutcome(try run(try plan(), folder), at: WallClock.now())
+            outcome = try run(try plan(), folder)
         } catch {
             outcome = RunOutcome(.notStarted, "\(error)", at: WallClock.now())
         }
@@ -67,7 +67,7 @@ public enum RunSupervisor {
         }
     }
 
-    private static func run(_ plan: RunPlan, _ folder: RunFolder) throws(SystemError) -> RunResult {
+    private static func run(_ plan: RunPlan, _ folder: RunFolder) throws(SystemError) -> RunOutcome {
         guard let user = try UserAccount.find(plan.user) else {
             throw SystemError("become user", plan.user, because: "this machine has no such user")
         }
@@ -90,11 +90,11 @@ public enum RunSupervisor {
         )
         what.limits = [(Int32(RLIMIT_CORE.rawValue), 0)]
         let started = WallClock.now()
+        guard !Directory.exists(folder.cancel) else {
+            return RunOutcome(.cancelled, "taken back before it started; nothing ran", at: started)
+        }
         // From here on nobody can tell any more that nothing ran.
         try StateFile.store(SupervisorStart.own(at: started).json, folder.started)
-        if Directory.exists(folder.cancel) {
-            throw SystemError("start", plan.words.first ?? "", because: "the run was cancelled first")
-        }
         let child = try ChildProcess(what)
         what.descriptors = []
         let sink = input.keepWriteEnd()
@@ -107,7 +107,7 @@ public enum RunSupervisor {
             log: log
         )
         var process = SupervisedProcess(plan, folder, child, streams, signals, started: started)
-        return process.finish()
+        return RunOutcome(process.finish(), at: WallClock.now())
     }
 
     /// What every process gets, then what the command says, and last what says which run it is.

@@ -62,7 +62,9 @@ struct SecretMask {
         case none
     }
 
-    /// What begins at `index`. A longer secret that may still come holds back a shorter one that is there.
+    /// What begins at `index`.
+    ///
+    /// A longer secret that may still come holds back a shorter one that is there.
     private func match(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int, _ isLast: Bool) -> Match {
         let left = bytes.count - index
         for secret in secrets {

@@ -1,0 +1,111 @@
+import ByteCoding
+import Logging
+import MusterModel
+import MusterSystem
+
+extension NodeRuns {
+    /// Takes in what a manifest says of runs; on the disk when this returns, so that the manifest need not come again.
+    ///
+    /// Queued runs that it does not list any more are dropped; what has begun goes on unless it was cancelled.
+    func take(_ manifest: UpdateManifest) async throws(SystemError) {
+        let executed = await state.executed
+        let now = clock.now()
+        for (place, entry) in manifest.runs.enumerated() where !manifest.cancelled.contains(entry.run) {
+            try take(entry, place, executed, now)
+        }
+        let listed = Set(manifest.runs.map(\.run))
+        for run in queue where !listed.contains(run.id) && !manifest.cancelled.contains(run.id) {
+            logger.info("run dropped: the manifest does not list it any more", metadata: ["run": "\(run.id)"])
+            try shelf.remove(run.id)
+            runs[run.id] = nil
+        }
+        for id in manifest.cancelled { try cancel(id) }
+        try forgetExpired(now)
+        wake()
+    }
+
+    /// Ends a run: one that waits never starts, one that goes on gets TERM, then KILL.
+    func cancel(_ id: RunID) throws(SystemError) {
+        guard let run = runs[id] else { return }
+        switch run.phase {
+        case .accepted:
+            settle(id, RunOutcome(.cancelled, "taken back before it started; nothing ran", at: clock.now()))
+        case .starting:
+            let folder = shelf.folder(id)
+            guard !Directory.exists(folder.cancel), !Directory.exists(folder.result) else { return }
+            logger.notice("run is being cancelled", metadata: ["run": "\(id)", "command": "\(run.command)"])
+            try AtomicFile.write([], to: folder.cancel)
+        case .ended, .forgotten: return
+        }
+    }
+
+    private func take(
+        _ entry: UpdateManifest.Run,
+        _ place: Int,
+        _ executed: ExecutedStatements,
+        _ now: UTCTime
+    ) throws(SystemError) {
+        if let known = runs[entry.run] { return again(known, entry) }
+        var run = NodeRun(entry, taken: now, place: place)
+        if executed.contains(entry.run) || damaged.contains(entry.run) || shelf.folder(entry.run).wasBegun {
+            run.end(RunOutcome(.lost, "it was begun here before, and there is no record of how it ended", at: now))
+        } else if entry.statement.statement.id != entry.run || entry.statement.statement.type != .run {
+            run.end(RunOutcome(.refused, "malformed: the entry's statement is not that of a run of its id", at: now))
+        }
+        try shelf.store(run)
+        runs[run.id] = run
+        damaged.remove(run.id)
+        observer(run.phase == .accepted ? .accepted : .ended)
+    }
+
+    /// The service lists a run that this node knows: where it is over, the service has not understood so, and is told again.
+    private func again(_ known: NodeRun, _ entry: UpdateManifest.Run) {
+        guard known.digest == NodeRun(entry, taken: known.taken, place: 0).digest else {
+            return logger.warning(
+                "another statement for a run that is known is ignored",
+                metadata: ["run": "\(entry.run)"]
+            )
+        }
+        switch known.phase {
+        case .accepted, .starting: break
+        case .ended: runs[known.id]?.delivered = nil
+        case .forgotten:
+            runs[known.id]?.end(
+                RunOutcome(.lost, "it ended here before, and how is not kept any more", at: clock.now())
+            )
+            runs[known.id]?.delivered = nil
+        }
+    }
+
+    /// Removes what is left of runs whose statement nobody can use any more.
+    ///
+    /// Done only with a manifest at hand that was just believed: trusted metadata are a day old at most, so a clock that runs
+    /// ahead cannot make this node forget a statement that is still good.
+    private func forgetExpired(_ now: UTCTime) throws(SystemError) {
+        for run in runs.values where run.phase == .forgotten {
+            guard run.expires.adding(seconds: limits.rememberedSeconds) < now else { continue }
+            try shelf.remove(run.id)
+            runs[run.id] = nil
+        }
+    }
+
+    /// Lets go of output and outcomes that the service has.
+    func tidy() {
+        let now = clock.now()
+        let delivered = runs.values.filter { $0.phase == .ended && $0.delivered != nil }
+            .sorted { ($0.delivered ?? now) > ($1.delivered ?? now) }
+        for (index, run) in delivered.enumerated() {
+            let age = now.milliseconds - (run.delivered ?? now).milliseconds
+            guard index >= limits.kept || age >= limits.keptSeconds * 1000 else { continue }
+            var forgotten = run
+            forgotten.forget()
+            do throws(SystemError) {
+                try shelf.store(forgotten)
+                runs[run.id] = forgotten
+                try shelf.folder(run.id).empty()
+            } catch {
+                logger.error("\(error)", metadata: ["run": "\(run.id)"])
+            }
+        }
+    }
+}
