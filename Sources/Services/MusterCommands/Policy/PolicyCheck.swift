@@ -53,8 +53,9 @@ struct PolicyCheck: ContextCommand {
         context.terminal.line(
             StyledText("\(file): ", .bold)
                 + StyledText(
-                    "\(policy.operators.count) operators, \(policy.commands.count) commands, "
-                        + "\(policy.rules.count) rules, "
+                    Self.count(policy.operators.count, "operator") + ", "
+                        + Self.count(policy.commands.count, "command") + ", "
+                        + Self.count(policy.rules.count, "rule") + ", "
                 )
                 + StyledText(
                     review.outcomes.isEmpty ? "no tests" : "\(passed) of \(review.outcomes.count) tests pass",
@@ -62,4 +63,6 @@ struct PolicyCheck: ContextCommand {
                 )
         )
     }
+
+    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 }
