@@ -10,8 +10,12 @@ struct PolicyPublish: ContextCommand {
         commandName: "publish",
         abstract: "Compile a policy, sign it with the policy keys and publish it; or publish a staged one.",
         discussion: """
-            Given FILE.yaml: shows what changes, signs with the policy keys at hand and publishes, or, where more signatures
-            are needed, writes a staged file for 'muster policy sign'. Given a staged file: publishes it.
+            Given FILE.yaml: refuses it where 'muster policy check' does, tests included; shows who gains and who loses what,
+            signs with the policy keys at hand and publishes, or, where more signatures are needed, writes a staged file for
+            'muster policy sign'. Given a staged file: publishes it.
+
+            exit status: 0 published, or staged; 1 the file has mistakes, a test fails, or it was refused; 2 the file could
+            not be read, or the service not be reached.
             """
     )
 
@@ -48,11 +52,17 @@ struct PolicyPublish: ContextCommand {
     private func compile(_ view: TrustedView, _ fleet: FleetID, _ context: CommandContext) throws -> StagedMetadata {
         let current = try view.newest("policy")
         let expires = context.now().adding(seconds: Int64(expiresDays) * 86400).wholeSeconds
-        let compiled = try PolicySource(file: file).compile(
+        let review = try PolicyReview(
+            file: file,
             version: current.version + 1,
-            issued: context.now().wholeSeconds,
-            expires: expires
+            expires: expires,
+            now: context.now()
         )
+        let compiled = try review.policy(context.terminal)
+        try review.requireTests(context.terminal)
+        for remark in review.remarks where remark.isWarning {
+            context.terminal.note("warning: \(remark.place)")
+        }
         let file = TargetFile(path: TrustedView.policyPath, content: compiled.document)
         let others = current.files.filter { $0.path != TrustedView.policyPath }
         let targets = try Targets(version: current.version + 1, expires: expires, targets: others + [file])

@@ -79,10 +79,11 @@ struct PolicySource: Sendable {
         form.check()
         let tests = tests(document, &form)
         let earliest = tests.compactMap(\.at).min().map { min($0, issued) } ?? issued
+        // Whole years, so that the same window has the same offsets whenever in a year it is compiled.
         var compiler = PolicyCompiler(
             document,
-            from: earliest.adding(seconds: -Self.daysBefore * 86400).wholeSeconds,
-            to: max(expires, Self.expiry(document) ?? expires)
+            from: Self.newYear(of: earliest.adding(seconds: -Self.daysBefore * 86400), plus: 0),
+            to: Self.newYear(of: max(expires, Self.expiry(document) ?? expires), plus: 1)
         )
         var object = compiler.members()
         form.add(compiler.mistakes)
@@ -97,6 +98,11 @@ struct PolicySource: Sendable {
         } catch {
             throw PolicyMistakes([document.mistake(at: error.location, error.reason)])
         }
+    }
+
+    private static func newYear(of time: UTCTime, plus years: Int) -> UTCTime {
+        guard let year = Int(time.description.prefix(4)) else { return time }
+        return UTCTime("\(max(1970, min(year + years, 9999)))-01-01T00:00:00Z") ?? time
     }
 
     private static func expiry(_ document: YAMLDocument) -> UTCTime? {

@@ -74,7 +74,9 @@ struct PolicySummary: Sendable {
     private func describe(_ name: CommandName, _ command: ApprovedCommand) -> [StyledText] {
         var lines = [StyledText("command \(name)", .bold) + StyledText(command.text.map { ": \($0)" } ?? "", .faint)]
         lines.append(
-            StyledText("  \(Self.line(command.argv)) as \(command.user), for at most \(command.timeoutSeconds) s")
+            StyledText(
+                "  \(CommandLineText.text(command.argv)) as \(command.user), for at most \(command.timeoutSeconds) s"
+            )
         )
         for (name, parameter) in command.parameters.sorted(by: { $0.key < $1.key }) {
             lines.append(StyledText("  {\(name)}: \(Self.text(parameter))"))
@@ -83,14 +85,6 @@ struct PolicySummary: Sendable {
             lines.append(StyledText("  may be given: \(command.environmentAllow.joined(separator: ", "))"))
         }
         return lines
-    }
-
-    /// The words as a shell would want them, for reading only.
-    private static func line(_ argv: [String]) -> String {
-        argv.map { word in
-            let isPlain = word.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"'\"\\$`;&|<>()*?#~!".utf8.contains($0) }
-            return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-        }.joined(separator: " ")
     }
 
     private static func text(_ parameter: CommandParameter) -> String {

@@ -65,6 +65,8 @@ struct OfflineSigning: Sendable {
             for line in trust.lines(at: context.now()) { context.terminal.line(line) }
         }
         if let trustedDocument, let before = try? FleetPolicy(parsing: trustedDocument) {
+            for line in PolicyDifference(from: before, to: policy).lines { context.terminal.line(line) }
+            context.terminal.line()
             let difference = TextDifference.lines(from: before.json.prettyText, to: policy.json.prettyText)
             for line in difference { context.terminal.line(line) }
         } else {
