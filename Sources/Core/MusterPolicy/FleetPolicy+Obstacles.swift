@@ -44,7 +44,7 @@ extension FleetPolicy {
 
     private func node(_ rule: PolicyRule, _ request: PolicyRequest) -> PolicyReason? {
         guard let node = request.node, !node.isSelected(by: rule.nodes) else { return nil }
-        let name = node.id.map { "node '\($0)'" } ?? "the new node"
+        let name = node.id.map { "node '\($0)'" } ?? "the node"
         return PolicyReason(.nodeNotSelected, rule: rule.name, "\(name) is not among its 'nodes'")
     }
 

@@ -1,8 +1,8 @@
 /// The name that was probably meant.
 enum NearName {
-    /// `; did you mean 'who'?` where one of the names is near, else nothing.
+    /// ` (did you mean 'who'?)` where one of the names is near, else nothing.
     static func hint(_ name: String, among names: some Sequence<String>) -> String {
-        nearest(name, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        nearest(name, among: names).map { " (did you mean '\($0)'?)" } ?? ""
     }
 
     /// The nearest of the names, at most a third of its letters away.

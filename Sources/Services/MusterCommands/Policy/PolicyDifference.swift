@@ -13,8 +13,14 @@ struct PolicyDifference: Sendable {
         let who: [OperatorName]
         /// The grants, in words.
         let what: [String]
+        /// Of what is lost, what stays on harder terms.
+        var now: [String] = []
 
-        var json: JSONValue { ["operators": JSONValue(who), "grants": .array(what.map { .string($0) })] }
+        var json: JSONValue {
+            var object: JSONObject = ["operators": JSONValue(who), "grants": .array(what.map { .string($0) })]
+            if !now.isEmpty { object["now"] = .array(now.map { .string($0) }) }
+            return .object(object)
+        }
     }
 
     /// A command whose definition changed.
@@ -31,9 +37,9 @@ struct PolicyDifference: Sendable {
     let people: [String]
 
     init(from before: FleetPolicy, to after: FleetPolicy) {
-        var gained: [[String]: [OperatorName]] = [:]
-        var lost: [[String]: [OperatorName]] = [:]
-        var known: [[Int]: (gained: [String], lost: [String])] = [:]
+        var gained: [[[String]]: [OperatorName]] = [:]
+        var lost: [[[String]]: [OperatorName]] = [:]
+        var known: [[Int]: (gained: [String], lost: [String], now: [String])] = [:]
         let old = before.rules.map { PolicyGrant.of($0, before) }
         let new = after.rules.map { PolicyGrant.of($0, after) }
         for name in Set(before.operators.keys).union(after.operators.keys).sorted() {
@@ -45,8 +51,8 @@ struct PolicyDifference: Sendable {
                 known[key]
                 ?? Self.change(oldRules.flatMap { old[$0] }, newRules.flatMap { new[$0] })
             known[key] = change
-            if !change.gained.isEmpty { gained[change.gained, default: []].append(name) }
-            if !change.lost.isEmpty { lost[change.lost, default: []].append(name) }
+            if !change.gained.isEmpty { gained[[change.gained, []], default: []].append(name) }
+            if !change.lost.isEmpty { lost[[change.lost, change.now], default: []].append(name) }
         }
         gains = Self.sorted(gained)
         losses = Self.sorted(lost)
@@ -93,14 +99,17 @@ struct PolicyDifference: Sendable {
     private static func change(
         _ before: [PolicyGrant],
         _ after: [PolicyGrant]
-    ) -> (gained: [String], lost: [String]) {
+    ) -> (gained: [String], lost: [String], now: [String]) {
         let gained = after.filter { grant in !before.contains { $0.covers(grant) } }
         let lost = before.filter { grant in !after.contains { $0.covers(grant) } }
-        return (GrantText.lines(gained), GrantText.lines(lost))
+        let now = after.filter { grant in
+            !gained.contains(grant) && lost.contains { $0.isSame(as: grant) }
+        }
+        return (GrantText.lines(gained), GrantText.lines(lost), GrantText.lines(now))
     }
 
-    private static func sorted(_ changes: [[String]: [OperatorName]]) -> [Change] {
-        changes.map { Change(who: $0.value.sorted(), what: $0.key) }.sorted {
+    private static func sorted(_ changes: [[[String]]: [OperatorName]]) -> [Change] {
+        changes.map { Change(who: $0.value.sorted(), what: $0.key[0], now: $0.key[1]) }.sorted {
             $0.who.map(\.text).lexicographicallyPrecedes($1.who.map(\.text))
         }
     }
@@ -148,6 +157,7 @@ struct PolicyDifference: Sendable {
         let verb = change.who.count == 1 ? verb : String(verb.dropLast())
         return [StyledText(who, .bold) + StyledText(" \(verb)")]
             + change.what.map { StyledText("  \(sign) ", style) + StyledText($0) }
+            + change.now.map { StyledText("  ~ ", .warning) + StyledText("now: \($0)") }
     }
 
     private static func lines(_ change: CommandChange) -> [StyledText] {

@@ -29,6 +29,7 @@ extension PolicyForm {
         }
         checkLogins(rule, path)
         checkCommands(rule, path)
+        checkCommandNames(rule, path)
         subjects(rule["who"], path + ".who")
         subjects(rule["approvals"]?["from"], path + ".approvals.from")
         checkApprovals(rule, path)
@@ -61,6 +62,8 @@ extension PolicyForm {
 
     /// What a node would pass over in silence: a rule for runs that allows none, or commands that nobody may run by it.
     private mutating func checkCommands(_ rule: JSONValue, _ path: String) {
+        // Without any 'allow' there is nothing to compare with, and that is said elsewhere.
+        guard case .array? = rule["allow"] else { return }
         let allowsRuns = Self.entries(rule["allow"]).contains("run")
         if allowsRuns, rule["commands"] == nil {
             note(path, "'run' needs 'commands': their names, or \"*\" for any of the policy's")
@@ -68,6 +71,9 @@ extension PolicyForm {
         if rule["commands"] != nil, !allowsRuns {
             note(path + ".commands", "'commands' means something for 'run' only: add it to 'allow'")
         }
+    }
+
+    private mutating func checkCommandNames(_ rule: JSONValue, _ path: String) {
         let commands = Self.names(document.value["commands"])
         let entries = Self.entries(rule["commands"])
         for (index, entry) in entries.enumerated() {

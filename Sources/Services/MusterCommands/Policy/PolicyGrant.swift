@@ -52,6 +52,11 @@ struct PolicyGrant: Hashable, Sendable {
         return terms.cover(other.terms)
     }
 
+    /// Whether only the terms differ.
+    func isSame(as other: PolicyGrant) -> Bool {
+        action == other.action && nodes == other.nodes && object == other.object
+    }
+
     private static func objects(_ rule: PolicyRule, _ action: PolicyAction, _ policy: FleetPolicy) -> [Object] {
         switch action {
         case .upgrade, .rollBack: return rule.packages.map { $0.map { .named($0) } } ?? [.any]
