@@ -53,9 +53,9 @@ struct PolicyCheck: ContextCommand {
         context.terminal.line(
             StyledText("\(file): ", .bold)
                 + StyledText(
-                    Self.count(policy.operators.count, "operator") + ", "
-                        + Self.count(policy.commands.count, "command") + ", "
-                        + Self.count(policy.rules.count, "rule") + ", "
+                    RunWords.count(policy.operators.count, "operator") + ", "
+                        + RunWords.count(policy.commands.count, "command") + ", "
+                        + RunWords.count(policy.rules.count, "rule") + ", "
                 )
                 + StyledText(
                     review.outcomes.isEmpty ? "no tests" : "\(passed) of \(review.outcomes.count) tests pass",
@@ -63,6 +63,4 @@ struct PolicyCheck: ContextCommand {
                 )
         )
     }
-
-    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 }

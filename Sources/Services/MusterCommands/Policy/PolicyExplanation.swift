@@ -60,7 +60,9 @@ struct PolicyExplanation: Sendable {
             StyledText("  \(answer.text)"),
         ]
         if let resolved {
-            lines.append(StyledText("  runs: \(CommandLineText.text(resolved.argv)) as \(resolved.user)"))
+            lines.append(
+                StyledText("  runs: \(resolved.argv.map(RunWords.quoted).joined(separator: " ")) as \(resolved.user)")
+            )
         }
         lines += remarks.map { StyledText("  but: \($0)", .warning) }
         for verdict in verdicts {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import ByteCoding
 import MusterAPI
 import MusterModel
 import MusterPolicy
@@ -13,7 +12,7 @@ struct PolicySubjectOptions: ParsableArguments {
         name: .customLong("arg"),
         help: ArgumentHelp("An argument of the run; several times for several.", valueName: "parameter=value")
     )
-    var arguments: [String] = []
+    var arguments: [PairArgument] = []
 
     @Option(help: ArgumentHelp("The package, of an upgrade or roll-back.", valueName: "name")) var package: String?
 
@@ -29,12 +28,6 @@ struct PolicySubjectOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("A tag that the node has; several times for several.", valueName: "tag"))
     var tag: [TagArgument] = []
-
-    func validate() throws {
-        for argument in arguments where !argument.contains("=") {
-            throw ValidationError("--arg wants PARAMETER=VALUE, not '\(argument)'")
-        }
-    }
 
     /// The node that is meant: the service's record of it, the id and tags given, or one with the tags given.
     func node(_ record: NodeRecord?) throws -> NodeFacts {
@@ -72,29 +65,6 @@ struct PolicySubjectOptions: ParsableArguments {
             request.login = PolicyLogin(account: user.name)
         default: break
         }
-        return PolicyQuestion(request: request, arguments: try values())
-    }
-
-    private func values() throws -> [ParameterName: [String]]? {
-        guard !arguments.isEmpty else { return nil }
-        var values: [ParameterName: [String]] = [:]
-        for argument in arguments {
-            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = parts.first.flatMap({ ParameterName(String($0)) }), parts.count == 2 else {
-                throw CommandFailure.usage("--arg wants PARAMETER=VALUE, not '\(argument)'")
-            }
-            values[name, default: []].append(String(parts[1]))
-        }
-        return values
-    }
-}
-
-/// A moment on the command line, as documents write it.
-struct MomentArgument: ExpressibleByArgument, Sendable {
-    let time: UTCTime
-
-    init?(argument: String) {
-        guard let time = UTCTime(argument) else { return nil }
-        self.time = time
+        return PolicyQuestion(request: request, arguments: arguments.isEmpty ? nil : try arguments.parameters())
     }
 }

@@ -75,7 +75,7 @@ struct PolicySummary: Sendable {
         var lines = [StyledText("command \(name)", .bold) + StyledText(command.text.map { ": \($0)" } ?? "", .faint)]
         lines.append(
             StyledText(
-                "  \(CommandLineText.text(command.argv)) as \(command.user), for at most \(command.timeoutSeconds) s"
+                "  \(command.argv.map(RunWords.quoted).joined(separator: " ")) as \(command.user), for at most \(command.timeoutSeconds) s"
             )
         )
         for (name, parameter) in command.parameters.sorted(by: { $0.key < $1.key }) {
