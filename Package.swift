@@ -376,6 +376,15 @@ let testTargets: [Target] = [
         path: "Tests/Integration/MusterSSHTests",
         swiftSettings: settings
     ),
+    .testTarget(
+        name: "SSHFanOutTests",
+        dependencies: [
+            "ByteCoding", "OpenSSHFormats", "MusterModel", "MusterSystem", "MusterKeys", "RemoteShell",
+            "MusterTestSupport", nioCore, nioPosix,
+        ],
+        path: "Tests/Integration/SSHFanOutTests",
+        swiftSettings: settings
+    ),
     .target(
         name: "AgentTestSupport",
         dependencies: [

@@ -12,6 +12,9 @@ final class CommandMachine {
         case ended
     }
 
+    /// How long the end of the output is waited for after the end of the process, in milliseconds since the last piece.
+    private static let patience: Int64 = 2000
+
     private let command: RemoteCommand
     private let onOutput: @Sendable (RemoteOutput) -> Void
     private var whenEnded: ((Result<RemoteOutcome, RemoteShellError>) -> Void)?
@@ -23,7 +26,11 @@ final class CommandMachine {
     private var isInputOpen = true
     private var isClosed = false
     private var name = ""
-    private(set) var deadline: Int64?
+    /// When it is given up.
+    private var limit: Int64?
+    /// When the server is taken to say nothing more: what the command left running may hold its output open for ever.
+    private var silence: Int64?
+    private var heard = 0
     /// Whether the session cannot be used after it: the server may still be busy with the command.
     private(set) var endsSession = false
 
@@ -42,11 +49,12 @@ final class CommandMachine {
     deinit { freeChannel() }
 
     var isEnded: Bool { phase == .ended }
+    var deadline: Int64? { [limit, silence].compactMap(\.self).min() }
 
     /// Begins, on a session that nobody else uses.
     func begin(_ transport: SSHTransport, _ name: String, at now: Int64) {
         self.name = name
-        deadline = now + Self.milliseconds(command.timeout)
+        limit = now + Self.milliseconds(command.timeout)
         guard let channel = ssh_channel_new(transport.session) else {
             return refuse(RemoteShellError(.session, "no memory for a command on \(name)"))
         }
@@ -58,14 +66,8 @@ final class CommandMachine {
     /// Goes on as far as possible.
     func step(_ transport: SSHTransport, at now: Int64) {
         guard let channel else { return }
-        if let deadline, now >= deadline {
-            endsSession = true
-            if phase == .opening {
-                return refuse(RemoteShellError(.timeout, "\(name) did not open a channel in time"))
-            }
-            outcome.stop = outcome.stop ?? .timeout
-            return finish()
-        }
+        listenOn(at: now)
+        if let deadline, now >= deadline, !isClosed { return giveUp() }
         if phase == .opening {
             switch ssh_channel_open_session(channel) {
             case SSH_OK: phase = .requesting
@@ -84,13 +86,30 @@ final class CommandMachine {
         sendInput(channel)
     }
 
+    /// Every piece of output after the end of the process puts off the moment when no more is waited for.
+    private func listenOn(at now: Int64) {
+        let count = outcome.outputBytes + outcome.droppedBytes
+        if outcome.status != nil, silence == nil || count != heard { silence = now + Self.patience }
+        heard = count
+    }
+
+    /// Its time is over.
+    private func giveUp() {
+        endsSession = true
+        if phase == .opening {
+            return refuse(RemoteShellError(.timeout, "\(name) did not open a channel in time"))
+        }
+        if outcome.status == nil { outcome.stop = outcome.stop ?? .timeout }
+        finish()
+    }
+
     /// Tells it to stop, where it listens; else it is given up with its session.
     func cancel(at now: Int64) {
         guard outcome.stop == nil, phase != .ended else { return }
         outcome.stop = .cancelled
         if phase == .running, let stopInput = command.stopInput {
             input += stopInput
-            deadline = now + Self.milliseconds(command.grace)
+            limit = now + Self.milliseconds(command.grace)
             return
         }
         endsSession = true
@@ -122,7 +141,7 @@ final class CommandMachine {
 
     private func end(_ result: Result<RemoteOutcome, RemoteShellError>) {
         phase = .ended
-        deadline = nil
+        (limit, silence) = (nil, nil)
         freeChannel()
         let whenEnded = whenEnded
         self.whenEnded = nil

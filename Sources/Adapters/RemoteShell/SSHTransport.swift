@@ -11,8 +11,9 @@ final class SSHTransport {
     private var key: ssh_key?
     /// Moves this one session's bytes, once it is connected.
     private var event: ssh_event?
+    private var isClosed = false
 
-    /// Takes over a connected descriptor, which is closed with it; an error leaves the descriptor to the caller.
+    /// Speaks over a connected descriptor, which stays the caller's and must outlive it.
     init(_ host: RemoteHost, descriptor: Int32) throws(RemoteShellError) {
         guard let session = ssh_new() else { throw RemoteShellError(.session, "no memory for an SSH session") }
         self.session = session
@@ -26,7 +27,14 @@ final class SSHTransport {
         ssh_set_blocking(session, 0)
     }
 
-    deinit {
+    deinit { close() }
+
+    /// Says goodbye and gives everything back, but for the descriptor: libssh closes none that it was given.
+    ///
+    /// Called before the descriptor is closed; nothing else is called afterwards.
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
         if let key { ssh_key_free(key) }
         if let event {
             ssh_event_remove_session(event, session)

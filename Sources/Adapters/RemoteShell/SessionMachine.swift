@@ -22,7 +22,7 @@ final class SessionMachine {
     private var whenConnected: ((RemoteShellError?) -> Void)?
     private var command: CommandMachine?
     private var connectDeadline: Int64?
-    /// Waits for the connection while there is no transport yet.
+    /// The connection, from its first moment on.
     private var socketDescriptor: Int32 = -1
 
     /// Begins to connect; `whenConnected` is called once, with nil when commands can be run.
@@ -163,11 +163,9 @@ final class SessionMachine {
     private func end() {
         phase = .ended
         connectDeadline = nil
-        if transport != nil {
-            transport = nil
-        } else if socketDescriptor >= 0 {
-            Glibc.close(socketDescriptor)
-        }
+        transport?.close()
+        transport = nil
+        if socketDescriptor >= 0 { Glibc.close(socketDescriptor) }
         socketDescriptor = -1
     }
 }

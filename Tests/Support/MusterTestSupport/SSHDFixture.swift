@@ -52,14 +52,14 @@ public final class SSHDFixture: Sendable {
         }
     }
 
-    /// Starts sshd in `folder`; `lines` are added to its configuration.
-    public init(in folder: String, lines: [String] = []) async throws {
+    /// Starts sshd in `folder`; `lines` are added to its configuration, up to 15 further addresses among them.
+    public init(in folder: String, lines: [String] = [], hostKey: TestKey = TestKey("host")) async throws {
         self.folder = folder
         // Gone after each boot, until the machine's own sshd starts.
         mkdir("/run/sshd", 0o755)
         try Directory.create(folder + "/sshd_config.d", mode: 0o755)
-        try AtomicFile.write(try TestKey("host").privateKeyFile, to: folder + "/host")
-        try AtomicFile.write(Array((try TestKey("host").ssh.line + "\n").utf8), to: folder + "/host.pub")
+        try AtomicFile.write(try hostKey.privateKeyFile, to: folder + "/host")
+        try AtomicFile.write(Array((try hostKey.ssh.line + "\n").utf8), to: folder + "/host.pub")
         var started: (Int, RunningProgram)?
         for _ in 0..<20 where started == nil {
             let port = Int.random(in: 20000...32000)
