@@ -300,8 +300,8 @@ let benchmarks: Target = .executableTarget(
     name: "muster-benchmarks",
     dependencies: [
         "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
-        "MusterSystem", "MusterClient", "MusterTestSupport", "OpenSSHFormats", "MusterPolicy", "MusterCA", "MusterKeys",
-        "CSodium", nioCore, nioPosix,
+        "MusterSystem", "MusterClient", "MusterTestSupport", "AgentSwarm", "OpenSSHFormats", "MusterPolicy", "MusterCA",
+        "MusterKeys", "CSodium", nioCore, nioPosix,
     ],
     path: "Tests/Benchmarks/muster-benchmarks",
     swiftSettings: settings
@@ -392,6 +392,23 @@ let testTargets: [Target] = [
             "TUFClient", "PackageInstaller", "MusterAgent", logging,
         ],
         path: "Tests/Support/AgentTestSupport",
+        swiftSettings: settings
+    ),
+    .target(
+        name: "AgentSwarm",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",
+            "MusterKeys", "MusterSigners", "MusterClient", "MusterTestSupport",
+        ],
+        path: "Tests/Support/AgentSwarm",
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "ThousandAgentsTests",
+        dependencies: [
+            "AgentSwarm", "MusterModel", "MusterAPI", "MusterClient", "MusterSystem", "MusterTestSupport", "musterd",
+        ],
+        path: "Tests/Integration/ThousandAgentsTests",
         swiftSettings: settings
     ),
     .executableTarget(

@@ -19,6 +19,8 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("certificates-signed", { _ in try CertificateBenchmark.figure() }),
     ("certificate-http", { try await CertificateHTTPBenchmark(folder: $0, binaries: binaries).figure() }),
     ("krl-100000", { try await RevocationBenchmark(folder: $0).figure() }),
+    ("run-1000", { try await RunBenchmark(folder: $0, binaries: binaries).reach() }),
+    ("waiting-agent", { try await RunBenchmark(folder: $0, binaries: binaries).memory() }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 
