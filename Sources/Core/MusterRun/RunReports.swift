@@ -25,9 +25,10 @@ extension Run {
         let before = nodes[index].state
         guard before != .started else { return }
         if nodes[index].started == nil { nodes[index].started = clock }
+        // The process of a lost node must have ended by now, whatever came of it.
+        guard before != .lost else { return }
         guard phase != .ended else {
             // It was taken for one that did not begin; what came of it is not known yet.
-            guard before != .lost else { return }
             set(index, .lost, "it began after all; it has not said what came of it")
             effects.append(.nodeEnded(nodes[index].id))
             judge()

@@ -220,19 +220,26 @@ final class Manifests: Sendable {
             timestampVersion: publication.timestampVersion,
             assignments: content.assignments,
             tags: content.tags,
-            runs: content.work.runs.map { UpdateManifest.Run(run: $0.run, statement: $0.statement) },
             cancelled: content.work.cancelled
         )
-        let envelope = try SignedEnvelope(signed: manifest.json)
-        let signature = try await keys.manifest.sign(envelope.canonicalBytes)
-        let keyID = TUFKey(ed25519: keys.manifest.publicKey).id
         let signed = StoredManifest(
             sequence: manifest.sequence,
             expires: manifest.expires,
             content: digest,
-            envelope: try envelope.adding(TUFSignature(keyID: keyID, signature: signature)).bytes
+            envelope: try await envelope(manifest, content.work.runs)
         )
         try await store.grouped.write { try $0.put(signed, of: node) }
         return signed
+    }
+
+    private func envelope(_ manifest: UpdateManifest, _ runs: [RunWork.Item]) async throws -> [UInt8] {
+        let keyID = TUFKey(ed25519: keys.manifest.publicKey).id
+        guard !runs.isEmpty else {
+            let envelope = try SignedEnvelope(signed: manifest.json)
+            let signature = try await keys.manifest.sign(envelope.canonicalBytes)
+            return try envelope.adding(TUFSignature(keyID: keyID, signature: signature)).bytes
+        }
+        let text = ManifestText(manifest: manifest, runs: runs)
+        return text.envelope(TUFSignature(keyID: keyID, signature: try await keys.manifest.sign(text.signed)))
     }
 }

@@ -37,6 +37,9 @@ struct RunSimulation {
     var violations: [String] = []
     var assignedAfterStop = 0
     var mostRunning = 0
+    /// How often the service was started again; each time everybody has time anew to be heard.
+    var restarts = 0
+    static let mostRestarts = 6
     /// The revision that was last read back.
     var checked: Int64 = 0
     let restartPercent: Int
@@ -75,7 +78,8 @@ struct RunSimulation {
     mutating func simulate() {
         if random.chance(90) { apply([.approved]) }
         let limit = run.expires.adding(
-            seconds: 2 * (Run.manifestSeconds + run.limits.timeoutSeconds + Run.graceSeconds) + 2000
+            seconds: Int64(2 + Self.mostRestarts) * (Run.manifestSeconds + run.limits.timeoutSeconds + Run.graceSeconds)
+                + 2000
         )
         while run.phase != .ended || !mail.isEmpty {
             time = time.adding(
@@ -88,7 +92,7 @@ struct RunSimulation {
             for index in machines.indices { live(index) }
             deliver()
             if let due = run.nextDeadline, due <= time { apply([.tick]) }
-            if random.chance(restartPercent) { restart() }
+            if restarts < Self.mostRestarts, random.chance(restartPercent) { restart() }
             check()
         }
         judge()
@@ -100,7 +104,8 @@ struct RunSimulation {
     // MARK: - The world
 
     private mutating func operate() {
-        guard !isCalm, let by = OperatorName("ada"), random.number(0...3000) == 0 else { return }
+        let patience = run.phase == .waiting || run.phase == .scheduled ? 60 : 3000
+        guard !isCalm, let by = OperatorName("ada"), random.number(0...patience) == 0 else { return }
         switch random.number(0...2) {
         case 0: apply([.cancel(reason: "enough", by: by)])
         case 1: apply([.deny(reason: "no", by: by)])
@@ -201,6 +206,7 @@ struct RunSimulation {
 
     /// The service ends and comes back with what it had stored.
     private mutating func restart() {
+        restarts += 1
         do {
             run = try Self.stored(run)
             run.resume(at: time)

@@ -130,7 +130,7 @@ struct RunLedger: Sendable {
 
     private mutating func logEnd(of id: NodeID, _ run: LiveRun) {
         guard let node = run.engine.node(id) else { return }
-        let position = run.engine.nodes.firstIndex { $0.id == id }
+        let position = run.engine.position(of: id)
         var detail: JSONObject = [
             "node": JSONValue(id), "state": .string(node.state.rawValue), "reason": .string(node.reason),
         ]

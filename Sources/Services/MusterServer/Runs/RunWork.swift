@@ -20,12 +20,16 @@ final class RunWork: Sendable {
     /// One run to carry out.
     struct Item: Sendable {
         let run: RunID
-        let statement: SignedStatement
-        /// SHA-256 of the statement's envelope, made once for all nodes.
+        /// The statement's envelope, canonical: written out once for all nodes.
+        let canonical: [UInt8]
+        /// The same as it is sent.
+        let compact: [UInt8]
+        /// SHA-256 of the envelope.
         let digest: [UInt8]
-        /// Bytes of the envelope.
-        let length: Int
         let asked: UTCTime
+
+        /// How many bytes of a manifest it takes.
+        var length: Int { max(canonical.count, compact.count) }
     }
 
     fileprivate struct Entry: Sendable {
@@ -82,9 +86,9 @@ final class RunWork: Sendable {
             let envelope = run.statement.json.canonicalBytes
             return Item(
                 run: id,
-                statement: run.statement,
+                canonical: envelope,
+                compact: run.statement.json.jsonBytes,
                 digest: Digest.sha256(envelope),
-                length: envelope.count,
                 asked: run.asked
             )
         }

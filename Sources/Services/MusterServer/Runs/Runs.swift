@@ -40,6 +40,8 @@ actor Runs {
     }
 
     private static let groupLimit = 1024
+    /// Most runs that may be open: each is kept in memory whole.
+    private static let openLimit = 1000
     /// How many runs that are over are kept at hand, for what comes late.
     private static let recentLimit = 16
 
@@ -88,7 +90,10 @@ actor Runs {
 
     /// Takes a new run in; `beginning` says what follows from that.
     func create(_ run: LiveRun, at time: UTCTime, _ beginning: @escaping Beginning) async throws -> LiveRun {
-        try await submit(.new(run, beginning), at: time)
+        guard live.count < Self.openLimit + Self.recentLimit else {
+            throw Problem.tooMany("\(Self.openLimit) runs are open: cancel some, or wait until they have ended")
+        }
+        return try await submit(.new(run, beginning), at: time)
     }
 
     /// Lets something happen to a run; returns the run once that is on disk.

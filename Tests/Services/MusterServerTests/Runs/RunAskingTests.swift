@@ -99,7 +99,7 @@ struct RunAskingTests {
             let web = try await fleet.nodes(["web1", "web2"])
             let database = try await fleet.nodes(["db1"], tags: ["db"])
             await refused(403, "db1: ") { try await fleet.ask(try fleet.restart(web + database), by: ["ben"]) }
-            await refused(403, "restart-web") {
+            await refused(403, "'echo' is not among its 'commands'") {
                 try await fleet.ask(try fleet.fleet.run("echo", on: [web[0].id]), by: ["ben"])
             }
             var body = try fleet.restart(web)
@@ -135,12 +135,8 @@ struct RunAskingTests {
             await refused(409, "used before") {
                 try await fleet.ask(try fleet.fleet.run("echo", on: [node.id]), seed: "once")
             }
-            await refused(409, "used before") {
-                try await fleet.fixture.ask(
-                    .tagNode(TagNodeBody(node: node.id, tags: [])),
-                    seed: "once"
-                )
-            }
+            let enroll = EnrollBody(tags: [], proof: .secret(sha256: [UInt8](repeating: 7, count: 32), uses: 1))
+            await refused(409, "used before") { try await fleet.fixture.ask(.enroll(enroll), seed: "once") }
         }
     }
 }

@@ -6,7 +6,9 @@ import MusterKeys
 import MusterModel
 import MusterSystem
 import MusterTestSupport
+import SignatureVerification
 import TUF
+import Testing
 
 @testable import MusterServer
 
@@ -135,6 +137,12 @@ struct RunFleet {
     func manifest(_ node: TestNode, after sequence: Int64 = 0, wait: Int = 0) async throws -> UpdateManifest? {
         guard let bytes = try await node.manifest(after: sequence, wait: wait) else { return nil }
         let envelope = try SignedEnvelope(parsing: bytes, limit: UpdateManifest.byteLimit)
+        // Written as one would write it whole, and signed so.
+        let signature = try #require(envelope.signatures.first)
+        let whole = try SignedEnvelope(signed: envelope.signed).adding(signature)
+        #expect(whole.bytes == bytes && envelope.signatures.count == 1)
+        let key = fleet.manifestKey.publicKey
+        #expect(Ed25519.verify(signature: signature.signature, message: whole.canonicalBytes, publicKey: key))
         return try UpdateManifest(try JSONFields(envelope.signed))
     }
 
