@@ -369,6 +369,12 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "ApprovedRunTests",
+        dependencies: ["CanonicalJSON", "MusterSystem", "MusterTestSupport", "musterd", "muster", "muster-agent"],
+        path: "Tests/Integration/ApprovedRunTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "MusterSSHTests",
         dependencies: [
             "CLinux", "CanonicalJSON", "MusterSystem", "MusterTestSupport", "musterd", "muster", "muster-agent",
@@ -428,7 +434,7 @@ let testTargets: [Target] = [
         "MusterCommands",
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "OpenSSHFormats", "MusterModel",
-            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterSigners", "MusterClient", "musterd",
+            "MusterPolicy", "MusterAPI", "MusterSystem", "MusterKeys", "MusterSigners", "MusterClient", "musterd",
         ]
     ),
     tests("Tailnet", uses: ["ByteCoding", "CanonicalJSON", "MusterSystem"]),

@@ -7,6 +7,8 @@ enum Interruption {
 
     /// Read by the signal handler; written only while that is not installed.
     nonisolated(unsafe) private static var words: UnsafeMutablePointer<CChar>?
+    /// How often Ctrl-C was pressed; a word, which the handler writes in one piece.
+    nonisolated(unsafe) private static var count: sig_atomic_t = 0
 
     /// Has Ctrl-C say `text` and end the program, until `body` is done.
     static func saying<Value>(_ text: String, _ body: () async throws -> Value) async throws -> Value {
@@ -17,6 +19,30 @@ enum Interruption {
         }
         // The text is left where it is: freed, it could be read by a handler that runs just now.
         defer { signal(SIGINT, before) }
+        return try await body()
+    }
+
+    /// Has the first Ctrl-C say `text` and call `cancel`, and a second one end the program, until `body` is done.
+    static func cancelling<Value>(
+        _ text: String,
+        _ cancel: @escaping @Sendable () -> Void,
+        body: () async throws -> Value
+    ) async throws -> Value {
+        words = strdup("\n" + text + "\n")
+        count = 0
+        let before = signal(SIGINT) { _ in
+            Interruption.count += 1
+            if Interruption.count > 1 { _exit(Interruption.status) }
+            if let words = Interruption.words { _ = write(STDERR_FILENO, words, strlen(words)) }
+        }
+        let watch = Task {
+            while count == 0 { try await Task.sleep(for: .milliseconds(50)) }
+            cancel()
+        }
+        defer {
+            watch.cancel()
+            signal(SIGINT, before)
+        }
         return try await body()
     }
 }

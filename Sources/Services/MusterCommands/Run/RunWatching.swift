@@ -5,8 +5,10 @@ import MusterModel
 
 /// Follows a run by long poll, through short losses of the service.
 struct RunWatching: Sendable {
-    /// Seconds of one long poll for output, shorter on a screen; and for anything at all while nothing can run yet.
-    private static let wait = (screen: 1, pipe: 2, idle: 25)
+    /// Seconds of one long poll for output, shorter on a screen.
+    private static let wait = (screen: 1, pipe: 2)
+    /// The same for anything at all while nothing can run yet.
+    static let idleWait = 25
     /// Failed calls in a row until the watch gives up.
     private static let patience = 30
 
@@ -22,9 +24,13 @@ struct RunWatching: Sendable {
             names: Dictionary(first.nodes.map { ($0.id, $0.name) }) { first, _ in first },
             terminal: context.terminal
         )
-        let words = "the run goes on: muster run watch \(id.text.prefix(8)), or muster run cancel \(id.text.prefix(8))"
-        let record = try await Interruption.saying(words) { try await follow(first, display) }
+        let record = try await Interruption.saying(Self.goesOn(id)) { try await follow(first, display) }
         try await conclude(record, display)
+    }
+
+    /// What Ctrl-C says.
+    static func goesOn(_ id: RunID) -> String {
+        "the run goes on: muster run watch \(id.text.prefix(8)), or muster run cancel \(id.text.prefix(8))"
     }
 
     /// Shows how a run ended; ends with its exit status unless that is 0.
@@ -58,7 +64,7 @@ struct RunWatching: Sendable {
             do {
                 if record.state == .waiting || record.state == .scheduled {
                     await display.show(record)
-                    record = try await next(record, wait: Self.wait.idle)
+                    record = try await next(record, wait: Self.idleWait)
                 } else {
                     // What a node wrote is there before its end is: it is fetched after the record, and shown first.
                     let output = try await output(of: record, after: after)
@@ -77,7 +83,8 @@ struct RunWatching: Sendable {
         }
     }
 
-    private func next(_ record: RunRecord, wait: Int) async throws -> RunRecord {
+    /// The run's record, once it has changed or the time is over.
+    func next(_ record: RunRecord, wait: Int) async throws -> RunRecord {
         try await service.reading { client, session in
             try await client.run(record.id, after: wait > 0 ? record.revision : -1, wait: wait, session: session)
         }
