@@ -79,7 +79,8 @@ public enum PolicyDecision: Hashable, Sendable, CustomStringConvertible {
                 + (approvers.isEmpty ? "" : ", approved by \(approvers.map(\.text).joined(separator: ", "))")
         case .needsApprovals(let shortage):
             "rule '\(shortage.rule)' needs \(shortage.need) approvals and has \(shortage.have.count): "
-                + "ask \(shortage.from.map(\.text).joined(separator: ", "))"
+                + (shortage.from.isEmpty
+                    ? "nobody is left to ask" : "ask \(shortage.from.map(\.text).joined(separator: ", "))")
         case .refused(let reasons):
             "not allowed: " + reasons.map(\.description).joined(separator: "; ")
         }

@@ -36,7 +36,7 @@ struct PolicySourceTests {
         }
     }
 
-    @Test("the examples compile", arguments: ["home-lab.yaml", "small-company.yaml"])
+    @Test("the examples compile", arguments: ["home-lab.yaml", "small-company.yaml", "regulated.yaml"])
     func examples(_ name: String) throws {
         let folder = Directory.parent(of: #filePath) + "/../../../policies/"
         let policy = try PolicySource(file: folder + name).compile(

@@ -136,6 +136,12 @@ struct PolicySource: Sendable {
         groups:
           owners: [\(name)]
 
+        # What muster run can run, and nothing else: words that no shell reads. Parameters: see policies/home-lab.yaml.
+        commands:
+          uptime:
+            argv: [/usr/bin/uptime]
+            user: nobody
+
         rules:
           - name: owners may do everything
             allow: [enroll, tag-node, extend-node, exempt-node, remove-node, upgrade, roll-back]
@@ -152,6 +158,12 @@ struct PolicySource: Sendable {
             max_seconds: 43200
             extensions: [permit-pty, permit-port-forwarding]
 
+          - name: owners run commands
+            allow: [run]
+            who: ["group:owners"]
+            nodes: ["*"]
+            commands: ["*"]
+
           - name: owners revoke
             allow: [revoke]
             who: ["group:owners"]
@@ -165,6 +177,11 @@ struct PolicySource: Sendable {
           #   approvals:
           #     count: 1
           #     from: ["group:owners"]
+
+        # What you expect: muster policy publish refuses a policy that decides otherwise.
+        tests:
+          - {name: \(name) upgrades, as: \(name), action: upgrade, expect: allowed}
+          - {name: \(name) runs uptime, as: \(name), action: run, command: uptime, expect: allowed}
 
         """
     }
