@@ -1,3 +1,4 @@
+import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterModel
@@ -14,6 +15,10 @@ extension MusterClient {
         public var node: NodeID?
         /// How far it is.
         public var state: RunRecord.State?
+        /// Asked for at this moment or later.
+        public var from: UTCTime?
+        /// Asked for before this moment.
+        public var until: UTCTime?
         /// Asked for earlier than this run, for the next page.
         public var before: RunID?
         /// Most entries.
@@ -37,6 +42,8 @@ extension MusterClient {
         if let command = query.command { pairs.append(("command", command.text)) }
         if let node = query.node { pairs.append(("node", node.text)) }
         if let state = query.state { pairs.append(("state", state.rawValue)) }
+        if let from = query.from { pairs.append(("from", "\(from.milliseconds)")) }
+        if let until = query.until { pairs.append(("until", "\(until.milliseconds)")) }
         if let before = query.before { pairs.append(("before", before.text)) }
         let call = Call(path: "/v1/runs", query: pairs, session: session, seconds: 60)
         return try await body(call, as: List<RunRecord>.self).items

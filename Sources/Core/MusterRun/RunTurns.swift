@@ -24,15 +24,15 @@ extension Run {
     }
 
     mutating func hand(_ index: Int) {
+        guard nodes[index].state == .assigned else { return }
         contact(index, at: clock)
-        guard nodes[index].state == .assigned, stop == nil else { return }
-        nodes[index].isHanded = true
+        if stop == nil { nodes[index].isHanded = true }
     }
 
     mutating func tell(_ index: Int) {
+        guard nodes[index].state == .assigned, stop != nil else { return }
         contact(index, at: clock)
-        guard nodes[index].state == .assigned, stop != nil, nodes[index].told == nil else { return }
-        nodes[index].told = clock
+        if nodes[index].told == nil { nodes[index].told = clock }
     }
 
     /// Begins when it may, gives free places to nodes that are there, and ends when nothing is left to wait for.

@@ -7,7 +7,7 @@ import Testing
 /// A failing seed is printed; `MUSTER_SIMULATION_SEED=<seed> packaging/test --filter RunSimulationTests` replays it alone.
 @Suite("Runs under simulation")
 struct RunSimulationTests {
-    private static let runsPerShard = 130
+    private static let runsPerShard = 125
 
     @Test("every run keeps every rule, with and without restarts of the service", arguments: 0..<8)
     func runs(shard: Int) throws {

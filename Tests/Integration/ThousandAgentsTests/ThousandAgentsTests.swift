@@ -74,6 +74,7 @@ struct ThousandAgentsTests {
             try await service.killAndRestart(after: .milliseconds(300))
         }
         try await swarm.awaitDeliveries(Self.count, of: run.id, within: .seconds(90))
+        print("ThousandAgentsTests: all results, two kills later, after \(ContinuousClock.now - run.signed)")
         #expect(swarm.counts.repetitions > 0, "the service was never missed: the kills came too late")
         try await check(run.id, swarm, service, session)
     }

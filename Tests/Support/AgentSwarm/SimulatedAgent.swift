@@ -42,7 +42,7 @@ struct SimulatedAgent: Sendable {
                     }
                 } catch {
                     if (error as? ClientError)?.status == 401 { session = "" }
-                    try? await Task.sleep(for: .milliseconds(Int.random(in: 100...400)))
+                    try? await Task.sleep(for: .milliseconds(Int.random(in: 200...1000)))
                 }
             }
         }
@@ -92,7 +92,7 @@ struct SimulatedAgent: Sendable {
                 return
             } catch {
                 swarm.note(\.repetitions)
-                try? await Task.sleep(for: .milliseconds(Int.random(in: 100...400)))
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 200...1000)))
             }
         }
     }

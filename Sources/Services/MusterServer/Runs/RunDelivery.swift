@@ -72,7 +72,7 @@ struct RunDelivery: Sendable {
         }
         let node = run.engine.nodes[position].id
         if update.state == .accepted {
-            ledger.apply([.contact(node, at: ledger.time)], to: &run)
+            ledger.apply([.handed(node)], to: &run)
         } else {
             ledger.apply([.reported(node, report(update))], to: &run)
         }

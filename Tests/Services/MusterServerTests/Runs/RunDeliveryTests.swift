@@ -117,6 +117,7 @@ struct RunDeliveryTests {
             _ = try await fleet.client.send(statement, session: ada)
             let renewed = try await TestNode(fleet.fixture, node.id, TestKey("node-alpha"))
             #expect(try await fleet.manifest(renewed)?.runs.isEmpty != false)
+            #expect(try await fleet.record(statement.statement.id).counts == [.waiting: 1])
             try await fleet.fixture.ask(
                 .extendNode(ExtendNodeBody(node: node.id, reason: "test")),
                 seed: "extend"

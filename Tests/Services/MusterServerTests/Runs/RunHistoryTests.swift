@@ -39,6 +39,9 @@ struct RunHistoryTests {
             }
             #expect(page == [asked[2], asked[1]])
             #expect(try await list { $0.before = asked[0] } == [])
+            let third = try await fleet.record(asked[2]).asked
+            #expect(try await list { $0.from = third } == [asked[4], asked[3], asked[2]])
+            #expect(try await list { $0.until = third } == [asked[1], asked[0]])
             let record = try #require(try await fleet.client.runs(.init(), session: fleet.session).first)
             #expect(record.nodes.isEmpty && record.counts.values.reduce(0, +) == 1)
         }
