@@ -30,6 +30,19 @@ extension SSHNode {
         )
     }
 
+    /// What a run of an approved command over SSH asks for.
+    func run(
+        _ command: String = "greet",
+        _ arguments: [String: [String]] = [:],
+        key: TestKey = SSHNode.key,
+        nodes: [NodeID] = [SSHNode.id],
+        seconds: Int64? = 600
+    ) throws -> RunBody {
+        var body = try fleet.run(command, arguments, on: nodes)
+        if let seconds { body.ssh = RunBody.OverSSH(publicKey: try key.ssh, seconds: seconds) }
+        return body
+    }
+
     /// The statement, signed by the named operators.
     func statement(
         _ body: StatementBody,
@@ -64,6 +77,11 @@ extension SSHNode {
         if case .sshCertificate(let body)? = statement?.statement.body {
             draft.principals = [body.user.text]
             draft.forceCommand = body.command
+        }
+        if case .run(let body)? = statement?.statement.body, let statement {
+            draft.principals = [body.definition.user.text]
+            draft.forceCommand = try? body.resolve().shellLine(run: statement.statement.id)
+            draft.permissions = []
         }
         return draft
     }

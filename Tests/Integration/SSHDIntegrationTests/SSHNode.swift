@@ -49,6 +49,16 @@ final class SSHNode: Sendable {
             "name": "approved logins", "allow": ["ssh-certificate"], "who": ["ben"], "nodes": ["*"],
             "users": ["*"], "approvals": ["count": 1, "from": ["group:leads"]],
         ])
+        try fleet.define("greet", Self.command(["/bin/echo", "welcome {name}"]))
+        try fleet.define("environment", Self.command(["/usr/bin/env"]))
+        try fleet.define("shell", Self.command(["/bin/sh"]))
+        try fleet.allow([
+            "name": "runs", "allow": ["run"], "who": ["ada"], "nodes": ["tag:web"], "commands": ["*"],
+        ])
+        try fleet.allow([
+            "name": "approved runs", "allow": ["run"], "who": ["ben"], "nodes": ["*"], "commands": ["greet"],
+            "approvals": ["count": 1, "from": ["group:leads"]],
+        ])
         try fleet.publishPolicy()
         guard let tag = MusterModel.Tag("web"), let root = fleet.files["metadata/1.root.json"] else {
             throw FleetSimulator.Failure.impossible
@@ -92,6 +102,15 @@ final class SSHNode: Sendable {
             logger: Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         )
         state = Mutex(State(fleet: fleet))
+    }
+
+    /// A command that runs as the account that tests log in to.
+    static func command(_ argv: [JSONValue]) -> JSONValue {
+        var definition: JSONObject = ["argv": .array(argv), "user": .string(SSHDFixture.user)]
+        if argv.count > 1 {
+            definition["parameters"] = ["name": ["type": "text", "pattern": "[a-z ]+", "default": ["all"]]]
+        }
+        return .object(definition)
     }
 
     /// Whether everybody may pass all folders above the path, and it.

@@ -17,12 +17,12 @@ import Testing
     .timeLimit(.minutes(5))
 )
 struct StolenCertificateAuthorityTests {
-    private static let authority = FleetSimulator.userAuthority
+    static let authority = FleetSimulator.userAuthority
     /// The thief's own key.
-    private static let thief = TestKey("thief")
+    static let thief = TestKey("thief")
 
     /// Expects that sshd refuses every certificate, and lets the honest one in.
-    private func expectNoLogin(
+    func expectNoLogin(
         _ node: SSHNode,
         _ drafts: [(name: String, draft: CertificateDraft, key: TestKey)]
     ) async throws {
