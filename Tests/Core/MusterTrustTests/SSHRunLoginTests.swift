@@ -93,7 +93,7 @@ import Testing
         let honest = try certificate()
         let line = try #require(try honest.content.forceCommand)
         let id = try #require(StatementID(random: [UInt8](repeating: 3, count: 16)))
-        var others = ["/bin/sh", "", line + " ", " " + line, line + "; id", "uptime"]
+        var others = ["/bin/sh", line + " ", " " + line, line + "; id", "uptime"]
         others.append(try #require(try body().resolve().shellLine(run: id)))
         others.append(try #require(try body("echo", ["words": ["a c"]]).resolve().shellLine(run: id)))
         let bytes = Array(line.utf8)
