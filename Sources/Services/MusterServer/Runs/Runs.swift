@@ -254,7 +254,9 @@ actor Runs {
         for (job, answer) in zip(group, answers) {
             switch answer {
             case .success(let id):
-                if let run = working[id] { job.done.resume(returning: run) }
+                job.done.resume(
+                    with: working[id].map { .success($0) } ?? .failure(Problem.missing("there is no run '\(id)'"))
+                )
             case .failure(let error): job.done.resume(throwing: error)
             }
         }
