@@ -310,9 +310,9 @@ struct KeyLifecycleTests {
             #expect(event.actor == "ada")
             #expect(event.detail["reason"] == "on call" && event.detail["name"] == "alpha")
 
-            fixture.clock.advance(seconds: 1799)
+            fixture.clock.advance(seconds: 1770)
             #expect(try await node.report(try await node.session())?.state == "extended")
-            fixture.clock.advance(seconds: 2)
+            fixture.clock.advance(seconds: 31)
             try await fixture.noteExpiries()
             #expect(try await node.report(try await node.session())?.state == "expired")
             #expect(try await fixture.events("node-key-expired").count == 2)
