@@ -8,8 +8,12 @@ struct RunFleet: Sendable {
     let fleet: FleetFixture
 
     /// Runs a test with these nodes, all tagged `web`.
-    static func run(_ nodes: [String], _ test: @Sendable (RunFleet) async throws -> Void) async throws {
-        try await FleetFixture.run(operators: ["ada", "ben"], policy: source) { fleet in
+    static func run(
+        _ nodes: [String],
+        placement: FleetPlacement = FleetPlacement(),
+        _ test: @Sendable (RunFleet) async throws -> Void
+    ) async throws {
+        try await FleetFixture.run(operators: ["ada", "ben"], placement: placement, policy: source) { fleet in
             // Commands run as other accounts too.
             chmod(fleet.folder.path, 0o711)
             try await fleet.addNodes(nodes)
@@ -189,6 +193,7 @@ struct RunFleet: Sendable {
             parameters: {file: {type: text, pattern: "/.*"}}
             user: \(account)
         rules:
+          - {name: looks, allow: [ssh-certificate], who: [ada], nodes: ["*"], users: ["*"]}
           - {name: nodes, allow: [enroll, tag-node], who: [ada], nodes: ["*"], tags: ["*"]}
           - name: ada runs
             allow: [run]

@@ -93,6 +93,35 @@ struct RunWatchTests {
         }
     }
 
+    @Test("on a terminal names stand in a column, in colour, and the end says whose output was the same")
+    func screen() async throws {
+        try await RunFixture.run { fixture in
+            let sent = try await asked(fixture)
+            try fixture.wrote([
+                ("web-1", .output, "same\u{1B}]0;title\u{7}\n"), ("web-2", .errors, "trouble\n"),
+                ("web-3", .output, "same\u{1B}]0;title\u{7}\n"),
+            ])
+            let good = RunFixture.result(.exited(0))
+            let names = ["web-1", "web-2", "web-3"]
+            let record = try fixture.record(sent, .succeeded, names.map { ($0, .succeeded, good) })
+            fixture.workshop.service.with { $0.runs = [record] }
+            let kind = Terminal.Kind(isScreen: true, showsColors: true)
+            let screen = Person(name: "ada", home: fixture.ada.home, workshop: fixture.workshop, kind: kind)
+            let outcome = await screen.muster("run", "watch", sent.statement.id.text)
+            #expect(outcome.status == 0, "\(outcome.all)")
+            let line = "\u{1B}[32mweb-1\u{1B}[0m: same?]0;title?\n"
+            #expect(outcome.output == line + line.replacing("web-1", with: "web-3"))
+            #expect(outcome.errors.contains("\u{1B}[33mweb-2\u{1B}[0m: trouble\n"))
+            #expect(
+                outcome.errors.contains(
+                    "2 nodes \u{1B}[32mexited with status 0\u{1B}[0m, the same 1 line: web-[1,3]\n"
+                )
+            )
+            let quiet = await screen.muster("run", "watch", "--no-fold", sent.statement.id.text)
+            #expect(quiet.errors.contains("3 nodes \u{1B}[32mexited with status 0\u{1B}[0m: web-[1-3]\n"))
+        }
+    }
+
     @Test("as JSON every line is an object that says what it is")
     func json() async throws {
         try await RunFixture.run { fixture in

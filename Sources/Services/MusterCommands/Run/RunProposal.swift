@@ -36,6 +36,11 @@ struct RunProposal: Sendable {
     /// The statement, its secrets sealed to each node for this statement alone.
     func signed(_ context: CommandContext, _ secrets: [ParameterName: SecretBytes]) async throws -> SignedStatement {
         let id = try context.newStatementID()
+        if body.ssh != nil, try RunWords(body, names: [:]).resolved.shellLine(run: id) == nil {
+            throw CommandFailure.refused(
+                "'\(body.command)' cannot be run over SSH: it has secrets, control characters, or is too long for a certificate"
+            )
+        }
         var body = body
         for (name, value) in secrets { body.sealed[name] = try seal(value, name, id, context) }
         return try await context.signedStatement(

@@ -50,6 +50,8 @@ struct RunStart: ContextCommand {
 
     @Option(help: "Who carries it out: the agents, or this machine over SSH.") var over = RunPath.agent
 
+    @Option(help: "The port of the nodes' sshd, with --over ssh.") var sshPort: UInt16?
+
     @Flag(help: "Do not stay to watch.") var noWait = false
 
     @OptionGroup var output: RunOutputOptions
@@ -66,6 +68,7 @@ struct RunStart: ContextCommand {
         guard over == .agent || !noWait else {
             throw ValidationError("--no-wait does not go with --over ssh: this machine carries the run out")
         }
+        guard over == .ssh || sshPort == nil else { throw ValidationError("--ssh-port goes with --over ssh only") }
     }
 
     func run(_ context: CommandContext) async throws {
@@ -74,12 +77,14 @@ struct RunStart: ContextCommand {
             let nodes = try await service.reading { try await $0.nodes(session: $1) }
             let chosen = try RunNodes.choose(selector, from: nodes, now: context.now())
             let moments = try time.moments(now: context.now())
-            let proposal = RunProposal(
+            let session = try over == .ssh ? RunOverSSHSession.prepare(context, port: sshPort ?? 22) : nil
+            var proposal = RunProposal(
                 body: try body(policy.commands[command.name], chosen, moments.notBefore),
                 expires: moments.expires,
                 nodes: chosen,
                 policy: policy
             )
+            proposal.body.ssh = session?.body
             try proposal.show(context, quiet: output.json)
             let secrets = try secrets.values(for: proposal.body.definition, context)
             if !yes, try !context.terminal.confirm("sign and run?", instead: "--yes") {
@@ -89,7 +94,9 @@ struct RunStart: ContextCommand {
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
             report(reply, context)
             let watching = RunWatching(service: service, context: context)
-            if !noWait {
+            if let session {
+                try await watching.carryOut(session, statement, chosen.records, output.format(context.terminal))
+            } else if !noWait {
                 try await watching.watch(reply.id, output.format(context.terminal))
             }
         }
