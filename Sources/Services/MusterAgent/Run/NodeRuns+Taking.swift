@@ -46,11 +46,16 @@ extension NodeRuns {
         _ now: UTCTime
     ) throws(SystemError) {
         if let known = runs[entry.run] { return again(known, entry) }
+        // What is kept under an id is what somebody signed with it: a wrong entry must not stand in the way of the right one.
+        guard entry.statement.statement.id == entry.run else {
+            return logger.warning(
+                "refused: the entry's statement is not that of its id",
+                metadata: ["run": "\(entry.run)", "statement": "\(entry.statement.statement.id)"]
+            )
+        }
         var run = NodeRun(entry, taken: now, place: place)
         if executed.contains(entry.run) || damaged.contains(entry.run) || shelf.folder(entry.run).wasBegun {
             run.end(RunOutcome(.lost, "it was begun here before, and there is no record of how it ended", at: now))
-        } else if entry.statement.statement.id != entry.run || entry.statement.statement.type != .run {
-            run.end(RunOutcome(.refused, "malformed: the entry's statement is not that of a run of its id", at: now))
         }
         try shelf.store(run)
         runs[run.id] = run
