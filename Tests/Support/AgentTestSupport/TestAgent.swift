@@ -52,13 +52,20 @@ public struct TestAgent: Sendable {
     }
 
     /// The agent of the node in that folder, impatient.
+    ///
+    /// `service`, `clock` and `wait`, the seconds that the service may hold a question for a manifest, are others where a test
+    /// says so; `trusted` learns of each look at the repository.
     public init(
         _ folder: String,
         transport: HTTPTransport,
         installer: DpkgInstaller? = nil,
         limits: UpgradeLimits? = nil,
         source: (any PackageSource)? = nil,
-        observer: @escaping JournalObserver = { _ in }
+        service other: (any FleetService)? = nil,
+        wait: Int = 0,
+        clock: AgentClock = .system,
+        observer: @escaping JournalObserver = { _ in },
+        trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in }
     ) async throws {
         self.folder = folder
         let paths = Self.paths(folder)
@@ -70,11 +77,10 @@ public struct TestAgent: Sendable {
         impatient.manifestPause = 50
         impatient.confirmSeconds = 2
         impatient.confirmPause = 100
-        let clock = AgentClock.system
         let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         let state = try NodeState(paths, enrollment: enrollment, observer: observer)
         let installer = installer ?? DpkgInstaller(root: Self.root(folder))
-        let service = Self.service(folder)
+        let service = other ?? Self.service(folder)
         let repository = Self.repository(folder)
         let tuf = TUFClient(
             directory: MetadataDirectory(paths.metadata),
@@ -88,7 +94,8 @@ public struct TestAgent: Sendable {
             architecture: "amd64",
             releases: releases,
             clock: clock,
-            logger: logger
+            logger: logger,
+            observer: trusted
         )
         var configuration = AgentConfiguration()
         configuration.root = Self.root(folder)
@@ -114,7 +121,7 @@ public struct TestAgent: Sendable {
             logger: logger
         )
         var agentLimits = Agent.Limits()
-        agentLimits.wait = 0
+        agentLimits.wait = wait
         self.state = state
         self.installer = installer
         agent = Agent(

@@ -33,7 +33,10 @@ struct SSHDReload: Sendable {
         guard options.configuration == SSHOptions().configuration, Directory.exists("/run/systemd/system") else {
             return .notRunning
         }
-        return await bySystemd()
+        guard let systemctl = Command.find("systemctl", path: Command.plainEnvironment["PATH"] ?? "") else {
+            return .notRunning
+        }
+        return await Self.bySystemd(systemctl)
     }
 
     /// The daemon's process id, if that process is the daemon, and what its file looks like.
@@ -92,17 +95,19 @@ struct SSHDReload: Sendable {
         return executable == Self.realPath(options.program)
     }
 
-    private func bySystemd() async -> Outcome {
-        guard let systemctl = Command.find("systemctl", path: Command.plainEnvironment["PATH"] ?? "") else {
-            return .notRunning
-        }
+    /// Has systemd reload the unit of sshd that is active, by `systemctl`.
+    ///
+    /// `is-active` exits with 0 for that unit alone (3: not active, 4: no such unit); `reload` waits for its end.
+    static func bySystemd(_ systemctl: String) async -> Outcome {
         for unit in ["ssh.service", "sshd.service"] {
             let isActive = try? await Command(systemctl, ["--quiet", "is-active", unit]).run(timeout: .seconds(20))
             guard isActive?.succeeded == true else { continue }
             guard let result = try? await Command(systemctl, ["reload", unit]).run(timeout: .seconds(30)) else {
                 return .failed("systemctl cannot be run")
             }
-            return result.succeeded ? .done : .failed("systemctl reload \(unit) \(result.endingText)")
+            guard !result.succeeded else { return .done }
+            let said = result.errorText.split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(500))" } ?? ""
+            return .failed("systemctl reload \(unit) \(result.endingText)\(said)")
         }
         return .notRunning
     }

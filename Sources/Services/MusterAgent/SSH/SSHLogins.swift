@@ -131,7 +131,7 @@ actor SSHLogins {
         var found = false
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
             if let line = JournalLine(Array(rest[..<end])) {
-                if take(line.message, at: line.time ?? clock.now()) { found = true }
+                for message in line.messages where take(message, at: line.time ?? clock.now()) { found = true }
                 record.cursor = line.cursor
             }
             rest.removeFirst(end + 1)

@@ -26,6 +26,8 @@ public actor NodeTrust: FleetAuthority {
     private var trust: FleetTrust?
     private var established: Int64 = .min
     private var lastLook: Task<Result<FleetTrust, TrustProblem>, Never>?
+    /// When the last look began, whatever came of it; nil before the first.
+    private var looked: Int64?
 
     /// The trust of one node; `observer` learns of everything that becomes trusted.
     public init(
@@ -68,6 +70,7 @@ public actor NodeTrust: FleetAuthority {
     }
 
     private func refreshNow() async throws(TrustProblem) -> FleetTrust {
+        looked = clock.monotonic()
         var current = try await source.refresh(at: clock.now(), previous: trust)
         await releases.set(try await source.releases(in: &current).map(\.release.package))
         trust = current
@@ -160,9 +163,11 @@ public actor NodeTrust: FleetAuthority {
     }
 
     /// Looks at the repository, a second after the last look at the earliest.
+    ///
+    /// A look that failed counts too: the service may end every question at once.
     public func lookAgain() async {
-        if trust != nil {
-            let left = established + Self.pause - clock.monotonic()
+        if let looked {
+            let left = looked + Self.pause - clock.monotonic()
             if left > 0 { try? await clock.sleep(.milliseconds(left)) }
         }
         await look()

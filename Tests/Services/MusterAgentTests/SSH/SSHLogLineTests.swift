@@ -1,4 +1,5 @@
 import ByteCoding
+import MusterTestSupport
 import Testing
 
 @testable import MusterAgent
@@ -71,11 +72,29 @@ struct SSHLogLineTests {
             """
         let entry = try #require(JournalLine(Array(json.utf8)))
         #expect(entry.cursor == "s=1;i=2" && entry.time?.milliseconds == 1_795_408_234_000)
-        #expect(SSHLogLine(entry.message)?.serial == 77)
+        #expect(entry.messages.count == 1 && SSHLogLine(entry.messages[0])?.serial == 77)
         let bytes = try #require(JournalLine(Array("{\"__CURSOR\":\"c\",\"MESSAGE\":[255,65]}".utf8)))
-        #expect(bytes.message == [255, 65] && bytes.time == nil)
+        #expect(bytes.messages == [[255, 65]] && bytes.time == nil)
         #expect(JournalLine(Array("{\"MESSAGE\":\"x\"}".utf8)) == nil)
-        #expect(JournalLine.arguments(after: "c").last == "--after-cursor=c")
-        #expect(JournalLine.arguments(after: nil).suffix(2) == ["-n", "0"])
+        let mixed = "{\"__CURSOR\":\"c\",\"MESSAGE\":[\"x\",[255,65],null,[300],7]}"
+        #expect(JournalLine(Array(mixed.utf8))?.messages == [Array("x".utf8), [255, 65]])
+        #expect(JournalLine.arguments(after: "c").suffix(3) == ["_UID=0", "--no-tail", "--after-cursor=c"])
+        #expect(JournalLine.arguments(after: nil).suffix(3) == ["_UID=0", "-n", "0"])
+    }
+
+    @Test(
+        "what Debian's journalctl prints of logins is read: text, bytes, two messages in one entry, none where it is too long"
+    )
+    func realJournal() throws {
+        let text = try TestVectors.read("journalctl/logins.json")
+        let entries = try text.split(separator: UInt8(ascii: "\n")).map { try #require(JournalLine(Array($0))) }
+        let logins = entries.map { $0.messages.compactMap { SSHLogLine($0) } }
+        #expect(
+            logins.map { $0.map(\.serial) } == [[1], [2], [3], [26], [27], [28], [29, 30], [], [], [34], [35]]
+        )
+        #expect(logins[3].first?.keyID == "jörg" && logins[5].first?.keyID == "\u{FFFD}\u{FFFD}")
+        #expect(entries[0].time?.milliseconds == 1_795_408_235_000)
+        #expect(Set(entries.map(\.cursor)).count == entries.count)
+        #expect(entries.allSatisfy { $0.cursor.hasPrefix("s=") && $0.cursor.contains(";b=0123456789abcdef") })
     }
 }

@@ -70,6 +70,43 @@ struct SSHLoginsTests {
         #expect(asked.last?.hasSuffix("--after-cursor=c3") == true)
     }
 
+    /// Behaves as journalctl of systemd 252 was seen to: with `-f` no more than ten of the entries that there are already,
+    /// unless `--no-tail` is given; `-n 0` none of them; then it waits.
+    private static let journalctl = """
+        #!/bin/sh
+        after=0 lines=10 follow=no
+        for word; do
+            case "$word" in
+            -f) follow=yes ;;
+            --no-tail) lines=1000000 ;;
+            --after-cursor=c*) after=${word#--after-cursor=c} ;;
+            -n) lines= ;;
+            [0-9]*) [ -n "$lines" ] || lines=$word ;;
+            esac
+        done
+        [ $follow = yes ] || exit 1
+        tail -n +$((after + 1)) "$(dirname "$0")/entries" | head -n "$lines"
+        exec sleep 100
+
+        """
+
+    @Test("every login of the time in which no agent ran is told, however many there were")
+    func longAbsence() async throws {
+        let folder = try TemporaryFolder()
+        let entries = (1...40).map { number in
+            "{\"__CURSOR\":\"c\(number)\",\"__REALTIME_TIMESTAMP\":\"1795408234000000\",\"MESSAGE\":\"\(line(serial: number))\"}"
+        }
+        try folder.write("entries", Array((entries.joined(separator: "\n") + "\n").utf8))
+        let program = try folder.write("journalctl", Array(Self.journalctl.utf8))
+        chmod(program, 0o755)
+        var record = SSHLogRecord()
+        record.cursor = "c5"
+        try folder.write("logins.json", record.json.jsonBytes)
+        let logins = await logins(folder)
+        try await follow(logins, .journal(program: program), until: 35)
+        #expect(await logins.waiting().logins.map(\.serial) == Array(6...40))
+    }
+
     @Test("logins by certificates of other CAs are nobody's business; a cut line is told")
     func otherAuthorities() async throws {
         let folder = try TemporaryFolder()
