@@ -53,9 +53,7 @@ struct NodeApprove: ContextCommand {
         let all = Array(Set(given + found)).sorted()
         let list = all.map(\.text).joined(separator: ", ")
         context.terminal.note("\(node.name) at \(node.address), on the tailnet \(tailnet.name): tags \(list)")
-        guard try yes || context.terminal.confirm("sign these tags for \(node.name)?", instead: "--yes") else {
-            throw CommandFailure.refused("nothing was signed")
-        }
+        if !yes { try context.terminal.confirmSigning("sign these tags for \(node.name)?") }
         return all
     }
 }

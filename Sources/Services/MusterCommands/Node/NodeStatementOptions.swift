@@ -14,9 +14,7 @@ struct NodeStatementOptions: ParsableArguments {
     var reason: String
 
     func validate() throws {
-        guard StatedReason.isValid(reason) else {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
     }
 
     /// Signs what is asked for of the node, sends it and shows what came of it.

@@ -35,9 +35,7 @@ struct RolloutApprove: ContextCommand {
                 }
                 context.terminal.line("  asked for by \(statement.requester), good until \(statement.expires)")
             }
-            if !yes, try !context.terminal.confirm("sign it?", instead: "--yes") {
-                throw CommandFailure.refused("nothing was signed")
-            }
+            if !yes { try context.terminal.confirmSigning("sign it?") }
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: statement.type, context)
             let after = try await service.authorized { client, session in
                 try await client.approve(id, signature: signature, session: session)

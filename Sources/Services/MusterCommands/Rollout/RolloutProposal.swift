@@ -58,9 +58,7 @@ struct RolloutProposal: Sendable {
             context.terminal.line("  \(selected.count) of \(nodes.count) nodes are selected now")
         }
         try explain(context, json: json)
-        if !yes, try !context.terminal.confirm("sign and start?", instead: "--yes") {
-            throw CommandFailure.refused("nothing was signed")
-        }
+        if !yes { try context.terminal.confirmSigning("sign and start?") }
         let statement = try await context.signedStatement(
             isRollBack ? .rollBack(body) : .upgrade(body),
             lifetime: lifetime

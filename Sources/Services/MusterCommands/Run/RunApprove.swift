@@ -31,9 +31,7 @@ struct RunApprove: ContextCommand {
             try review.checkSignable(policy: policy, now: context.now())
             let lines = try lines(review, nodes, policy, context)
             if !json { for line in lines { context.terminal.line(line) } }
-            if !yes, try !context.terminal.confirm("sign it?", instead: "--yes") {
-                throw CommandFailure.refused("nothing was signed")
-            }
+            if !yes { try context.terminal.confirmSigning("sign it?") }
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
             let after = try await service.authorized { client, session in
                 try await client.approveRun(record.id, signature: signature, session: session)
@@ -90,6 +88,9 @@ struct RunApprove: ContextCommand {
 }
 
 extension [NodeRecord] {
+    /// The nodes by id.
+    var byID: [NodeID: NodeRecord] { Dictionary(map { ($0.id, $0) }) { first, _ in first } }
+
     /// Names by id.
     var names: [NodeID: String] { Dictionary(map { ($0.id, $0.name) }) { first, _ in first } }
 }

@@ -15,13 +15,6 @@ enum RunChoice {
         query.limit = 500
         let wanted = query
         let runs = try await service.reading { try await $0.runs(wanted, session: $1) }
-        let matches = runs.map(\.id).filter { text.count >= 4 && $0.text.hasPrefix(text.lowercased()) }
-        guard let match = matches.first else {
-            throw CommandFailure.refused("there is no run '\(text)': see 'muster run list'")
-        }
-        guard matches.count == 1 else {
-            throw CommandFailure.refused("'\(text)' begins the ids of \(matches.count) runs: give more of it")
-        }
-        return match
+        return try BeginningOfID.find(text, in: runs.map(\.id), kind: "run")
     }
 }

@@ -17,9 +17,7 @@ struct RunDeny: ContextCommand {
     @Flag(help: "As JSON.") var json = false
 
     func validate() throws {
-        guard StatedReason.isValid(reason) else {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
     }
 
     func run(_ context: CommandContext) async throws {
@@ -48,9 +46,7 @@ struct RunCancel: ContextCommand {
     @Flag(help: "As JSON.") var json = false
 
     func validate() throws {
-        guard reason.isEmpty || StatedReason.isValid(reason) else {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason.isEmpty ? nil : reason)
     }
 
     func run(_ context: CommandContext) async throws {

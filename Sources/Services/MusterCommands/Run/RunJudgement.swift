@@ -21,7 +21,7 @@ struct RunJudgement: Sendable {
         policy: FleetPolicy,
         time: UTCTime
     ) {
-        let known = Dictionary(nodes.map { ($0.id, $0) }) { first, _ in first }
+        let known = nodes.byID
         var order: [PolicyDecision] = []
         var names: [PolicyDecision: [String]] = [:]
         var seen: [Set<Tag>: PolicyDecision] = [:]

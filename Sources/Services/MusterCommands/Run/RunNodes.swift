@@ -32,7 +32,7 @@ struct RunNodes: Sendable {
                 "\(selected.nodes.count) nodes are selected, and a run may name \(RunBody.nodeLimit)"
             )
         }
-        let byID = Dictionary(nodes.map { ($0.id, $0) }) { first, _ in first }
+        let byID = nodes.byID
         return RunNodes(
             records: selected.nodes.compactMap { byID[$0.id] },
             total: nodes.count,

@@ -58,7 +58,7 @@ struct RunShow: ContextCommand {
     private func show(_ record: RunRecord, _ review: RunReview, _ context: CommandContext) throws {
         let terminal = context.terminal
         terminal.line(StyledText("run \(record.id) ", .bold) + RunWords.state(record))
-        let names = Dictionary(record.nodes.map { ($0.id, $0.name) }) { first, _ in first }
+        let names = record.nodeNames
         for line in try RunWords(review.body, names: names).lines(expires: review.statement.expires, now: context.now())
         {
             terminal.line(line)

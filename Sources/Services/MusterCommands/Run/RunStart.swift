@@ -62,9 +62,7 @@ struct RunStart: ContextCommand {
     var arguments: [PairArgument] = []
 
     func validate() throws {
-        if let reason, !StatedReason.isValid(reason) {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
         guard over == .agent || !noWait else {
             throw ValidationError("--no-wait does not go with --over ssh: this machine carries the run out")
         }
@@ -87,9 +85,7 @@ struct RunStart: ContextCommand {
             proposal.body.ssh = session?.body
             try proposal.show(context, quiet: output.json)
             let secrets = try secrets.values(for: proposal.body.definition, context)
-            if !yes, try !context.terminal.confirm("sign and run?", instead: "--yes") {
-                throw CommandFailure.refused("nothing was signed")
-            }
+            if !yes { try context.terminal.confirmSigning("sign and run?") }
             let statement = try await proposal.signed(context, secrets)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
             report(reply, context)

@@ -21,7 +21,7 @@ struct RunWatching: Sendable {
         let display = RunDisplay(
             format,
             nodes: first.nodes.map(\.id),
-            names: Dictionary(first.nodes.map { ($0.id, $0.name) }) { first, _ in first },
+            names: first.nodeNames,
             terminal: context.terminal
         )
         let record = try await Interruption.saying(Self.goesOn(id)) { try await follow(first, display) }
@@ -97,4 +97,9 @@ struct RunWatching: Sendable {
             try await client.runOutput(record.id, after: after, wait: wait, session: session)
         }
     }
+}
+
+extension RunRecord {
+    /// The names of its nodes by id.
+    var nodeNames: [NodeID: String] { Dictionary(nodes.map { ($0.id, $0.name) }) { first, _ in first } }
 }

@@ -26,8 +26,6 @@ struct LoginOptions: ParsableArguments {
         }
         let most = Int(SSHCertificateBody.statementLifetime) - life.seconds - LoginRequest.margin
         guard wait.seconds <= most else { throw ValidationError("--wait is longer than \(most / 3600)h") }
-        if let reason, !StatedReason.isValid(reason) {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
     }
 }

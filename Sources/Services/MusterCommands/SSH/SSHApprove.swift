@@ -25,9 +25,7 @@ struct SSHApprove: ContextCommand {
             let record = try await WaitingChoice.find(request, service)
             let (statement, body) = try check(record, service.fleet.fleet, context)
             if !json { try await show(record, statement, body, service, context) }
-            if !yes, try !context.terminal.confirm("sign it?", instead: "--yes") {
-                throw CommandFailure.refused("nothing was signed")
-            }
+            if !yes { try context.terminal.confirmSigning("sign it?") }
             let bytes = record.statement.signedBytes
             let signature = try await OperatorKey.sign(bytes, type: .sshCertificate, context)
             let reply = try await service.authorized { client, session in
@@ -101,9 +99,7 @@ struct SSHDeny: ContextCommand {
     @Flag(help: "As JSON.") var json = false
 
     func validate() throws {
-        guard StatedReason.isValid(reason) else {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
     }
 
     func run(_ context: CommandContext) async throws {

@@ -60,9 +60,7 @@ struct SSHRevoke: ContextCommand {
         guard serial.serials(limit: RevokeBody.serialLimit) != nil else {
             throw ValidationError("--serial takes at most \(RevokeBody.serialLimit) serials at once")
         }
-        guard StatedReason.isValid(reason) else {
-            throw ValidationError("--reason must be one line of at most \(StatedReason.byteLimit) bytes")
-        }
+        try StatedReason.validate(reason)
     }
 
     func run(_ context: CommandContext) async throws {

@@ -41,9 +41,7 @@ struct FleetPublication: Sendable {
             try change.check(allowChange: allowChange, now: context.now())
             authorized.merge(view.keys) { first, _ in first }
         }
-        if let question, try !context.terminal.confirm(question, instead: "--yes") {
-            throw CommandFailure.refused("nothing was signed")
-        }
+        if let question { try context.terminal.confirmSigning(question) }
         let signers = try await MetadataSigners.collect(
             role: "root",
             authorized: authorized,

@@ -33,6 +33,11 @@ extension Terminal {
         return answer == "y" || answer == "yes"
     }
 
+    /// Asks whether to sign; a failure that says that nothing was signed where the answer is no.
+    func confirmSigning(_ question: String) throws {
+        guard try confirm(question, instead: "--yes") else { throw CommandFailure.refused("nothing was signed") }
+    }
+
     private func readLine(from descriptor: Int32) -> [UInt8] {
         var line: [UInt8] = []
         var byte: UInt8 = 0
