@@ -365,12 +365,7 @@ public struct RunRecord: Body {
         statement = try SignedStatement(try fields.fields("statement"))
         signers = try fields.names("signers", limit: SignedStatement.signatureLimit)
         missing = try fields.string("missing", limit: 4096)
-        let members = try fields.fields("counts")
-        var counts: [NodeState: Int] = [:]
-        for state in NodeState.allCases where members.has(state.rawValue) {
-            counts[state] = Int(try members.integer(state.rawValue, in: 0...Int64(RunBody.nodeLimit)))
-        }
-        self.counts = counts
+        counts = try Self.counts(try fields.fields("counts"))
         nodes = try fields.objects("nodes", limit: RunBody.nodeLimit).map { node throws(JSONError) in try Node(node) }
     }
 
@@ -380,11 +375,27 @@ public struct RunRecord: Body {
             "id": JSONValue(id), "state": .string(state.rawValue), "reason": .string(reason),
             "revision": .integer(revision), "asked": .integer(asked.milliseconds), "statement": statement.json,
             "signers": JSONValue(signers), "missing": .string(missing),
-            "counts": .object(JSONObject(counts.map { ($0.key.rawValue, JSONValue($0.value)) })),
+            "counts": Self.json(counts),
             "nodes": .array(nodes.map(\.json)),
         ]
         if let ended { object["ended"] = .integer(ended.milliseconds) }
         return .object(object)
+    }
+}
+
+extension RunRecord {
+    /// How many nodes are in each state, out of an object with a member for each state that has any.
+    public static func counts(_ fields: JSONFields) throws(JSONError) -> [NodeState: Int] {
+        var counts: [NodeState: Int] = [:]
+        for state in NodeState.allCases where fields.has(state.rawValue) {
+            counts[state] = Int(try fields.integer(state.rawValue, in: 0...Int64(RunBody.nodeLimit)))
+        }
+        return counts
+    }
+
+    /// That object.
+    public static func json(_ counts: [NodeState: Int]) -> JSONValue {
+        .object(JSONObject(counts.map { ($0.key.rawValue, JSONValue($0.value)) }))
     }
 }
 

@@ -110,7 +110,7 @@ struct LiveRun: Sendable {
             keepsOutput: keepsOutput,
             document: [
                 "engine": engine.json, "signers": JSONValue(signers), "missing": .string(missing),
-                "reason": .string(reason), "counts": Self.json(counts),
+                "reason": .string(reason), "counts": RunRecord.json(counts),
             ]
         )
     }
@@ -136,10 +136,6 @@ struct LiveRun: Sendable {
 
     var counts: [RunRecord.NodeState: Int] {
         Dictionary(uniqueKeysWithValues: engine.counts.occupied.map { (RunRecord.NodeState($0.state), $0.count) })
-    }
-
-    private static func json(_ counts: [RunRecord.NodeState: Int]) -> JSONValue {
-        .object(JSONObject(counts.map { ($0.key.rawValue, JSONValue($0.value)) }))
     }
 }
 

@@ -41,11 +41,6 @@ extension RunRecord {
     /// A run that is read from the register for a list, without its nodes.
     init(_ stored: StoredRun, _ statement: SignedStatement) throws {
         let fields = try JSONFields(stored.document)
-        let members = try fields.fields("counts")
-        var counts: [NodeState: Int] = [:]
-        for state in NodeState.allCases where members.has(state.rawValue) {
-            counts[state] = Int(try members.integer(state.rawValue, in: 0...Int64(RunBody.nodeLimit)))
-        }
         self.init(
             id: stored.id,
             state: State(rawValue: stored.state) ?? .failed,
@@ -56,7 +51,7 @@ extension RunRecord {
             statement: statement,
             signers: try fields.names("signers", limit: SignedStatement.signatureLimit),
             missing: try fields.string("missing", limit: 4096),
-            counts: counts,
+            counts: try Self.counts(try fields.fields("counts")),
             nodes: []
         )
     }

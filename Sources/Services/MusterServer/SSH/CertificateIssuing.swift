@@ -135,11 +135,7 @@ struct CertificateIssuing: Sendable {
             envelope: verified.envelope,
             grant: grant,
             keyExpiries: verified.keyExpiries,
-            origin: UserCertificateOrder.Origin(
-                name: origin.name,
-                addresses: origin.addresses,
-                keyExpires: origin.keyExpires
-            ),
+            origin: origin.forOrder,
             targets: targets.compactMap(\.version)
         )
     }
@@ -155,6 +151,27 @@ struct CertificateIssuing: Sendable {
         waited: Bool,
         at time: UTCTime
     ) async throws -> SSHCertificateReply {
+        let made = try await make(order, trust, at: time)
+        let stored = Self.stored(made, verified.record, origin, time)
+        let isNew = try await record(stored, verified, waited: waited, at: time)
+        guard isNew else { return try await repeated(verified.signed, from: origin, at: time) }
+        service.ssh.polls.announce(verified.signed.statement.id)
+        let detail = Self.detail(made.limit, refusing, time)
+        return reply(verified.signed.statement.id, stored, line: made.certificate.line, trust, detail: detail, time)
+    }
+
+    /// A certificate that the user CA has just signed.
+    struct Made: Sendable {
+        let certificate: SSHCertificate
+        let serial: Int64
+        /// The CA's public key.
+        let authority: [UInt8]
+        /// What ends its validity first.
+        let limit: UserCertificateOrder.Limit
+    }
+
+    /// Signs what was ordered, under a serial of its own; nothing of it is recorded yet.
+    func make(_ order: UserCertificateOrder, _ trust: SSHTrust, at time: UTCTime) async throws -> Made {
         let authority = try SSHSide.signing(.user, trust, service.keys.authorities, at: time)
         var order = order
         // No certificate outlives its CA.
@@ -167,13 +184,8 @@ struct CertificateIssuing: Sendable {
             throw Problem.refused(error.message)
         }
         let serial = try await service.ssh.serials.next()
-        let made = try await authority.certificate(serial, at: time) { [order] in try order.certificate($0) }
-        let stored = Self.stored(made, serial, verified.record, origin, authority.bytes, time)
-        let isNew = try await record(stored, verified, waited: waited, at: time)
-        guard isNew else { return try await repeated(verified.signed, from: origin, at: time) }
-        service.ssh.polls.announce(verified.signed.statement.id)
-        let detail = Self.detail(limit, refusing, time)
-        return reply(verified.signed.statement.id, stored, line: made.line, trust, detail: detail, time)
+        let certificate = try await authority.certificate(serial, at: time) { [order] in try order.certificate($0) }
+        return Made(certificate: certificate, serial: serial, authority: authority.bytes, limit: limit)
     }
 
     /// Writes the record, its statement and its event; false where the statement was used before.
@@ -197,12 +209,7 @@ struct CertificateIssuing: Sendable {
                 guard try transaction.add(signed, envelope: envelope, received: time) else { return false }
             }
             guard try transaction.add(stored) else { return false }
-            try transaction.append(
-                event: "ssh-certificate-issued",
-                actor: signed.statement.requester.text,
-                detail: event,
-                at: time
-            )
+            try Self.log(stored, event, transaction, at: time)
             return true
         })
     }
@@ -216,30 +223,29 @@ struct CertificateIssuing: Sendable {
     }
 
     static func stored(
-        _ made: SSHCertificate,
-        _ serial: Int64,
+        _ made: Made,
         _ record: Record,
         _ origin: CertificateOrigin,
-        _ authority: [UInt8],
         _ time: UTCTime
     ) -> StoredCertificate {
-        StoredCertificate(
-            serial: serial,
+        let content = made.certificate.content
+        return StoredCertificate(
+            serial: made.serial,
             kind: .user,
-            keyID: made.content.keyID,
+            keyID: content.keyID,
             statement: record.statement,
             requester: record.requester,
             node: origin.node,
             origin: origin.name,
             identity: origin.identity,
-            principals: made.content.principals,
+            principals: content.principals,
             targets: record.targets,
-            fingerprint: made.content.publicKey.fingerprint,
-            authority: authority,
+            fingerprint: content.publicKey.fingerprint,
+            authority: made.authority,
             issued: time,
-            validAfter: UTCTime(milliseconds: Int64(made.content.validAfter) * 1000),
-            validBefore: UTCTime(milliseconds: Int64(made.content.validBefore) * 1000),
-            certificate: made.blob
+            validAfter: UTCTime(milliseconds: Int64(content.validAfter) * 1000),
+            validBefore: UTCTime(milliseconds: Int64(content.validBefore) * 1000),
+            certificate: made.certificate.blob
         )
     }
 
@@ -258,6 +264,17 @@ struct CertificateIssuing: Sendable {
         ]
         if let node = stored.node { detail["node"] = JSONValue(node) }
         return .object(detail)
+    }
+
+    /// Puts the event of a new certificate into the log.
+    static func log(
+        _ stored: StoredCertificate,
+        _ event: JSONValue,
+        _ transaction: StoreTransaction,
+        at time: UTCTime
+    ) throws {
+        let actor = stored.requester?.text ?? ""
+        try transaction.append(event: "ssh-certificate-issued", actor: actor, detail: event, at: time)
     }
 
     static func detail(_ limit: UserCertificateOrder.Limit, _ refusing: [String], _ time: UTCTime) -> String {

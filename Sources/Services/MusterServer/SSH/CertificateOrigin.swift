@@ -1,4 +1,5 @@
 import ByteCoding
+import MusterCA
 import MusterModel
 import MusterStore
 import Tailnet
@@ -43,6 +44,11 @@ struct CertificateOrigin: Sendable {
         addresses = request.addresses
         node = request.node
         keyExpires = request.keyExpires
+    }
+
+    /// What a certificate from here is made of.
+    var forOrder: UserCertificateOrder.Origin {
+        UserCertificateOrder.Origin(name: name, addresses: addresses, keyExpires: keyExpires)
     }
 
     private static func isLoopback(_ address: String) -> Bool { IPAddress(address)?.isLoopback == true }

@@ -48,11 +48,7 @@ struct RunCertificates: Sendable {
                 statement: signed,
                 grant: grant,
                 keyExpiries: signers.compactMap { policy.owner(of: $0.key)?.key.expires },
-                origin: UserCertificateOrder.Origin(
-                    name: origin.name,
-                    addresses: origin.addresses,
-                    keyExpires: origin.keyExpires
-                ),
+                origin: origin.forOrder,
                 targets: targets.compactMap(\.version)
             )
             return try await issue(order, signers.map(\.name), origin, trust, refusing, at: time)
@@ -83,31 +79,21 @@ struct RunCertificates: Sendable {
         at time: UTCTime
     ) async throws -> SSHCertificateReply {
         let statement = order.statement.statement
-        let authority = try SSHSide.signing(.user, trust, service.keys.authorities, at: time)
-        var order = order
-        // No certificate outlives its CA.
-        order.keyExpiries.append(authority.expires)
-        let limit: UserCertificateOrder.Limit
-        do throws(CertificateRefusal) {
-            (_, limit) = try order.end(at: time)
-        } catch {
-            throw Problem.refused(error.message)
-        }
-        let serial = try await service.ssh.serials.next()
-        let made = try await authority.certificate(serial, at: time) { [order] in try order.certificate($0) }
+        let issuing = CertificateIssuing(service: service)
+        let made = try await issuing.make(order, trust, at: time)
         let record = CertificateIssuing.Record(
             statement: nil,
             requester: statement.requester,
             targets: Self.targets(statement)
         )
-        let stored = CertificateIssuing.stored(made, serial, record, origin, authority.bytes, time)
+        let stored = CertificateIssuing.stored(made, record, origin, time)
         try await write(stored, of: statement.id, signers, at: time)
-        return CertificateIssuing(service: service).reply(
+        return issuing.reply(
             statement.id,
             stored,
-            line: made.line,
+            line: made.certificate.line,
             trust,
-            detail: CertificateIssuing.detail(limit, refusing, time),
+            detail: CertificateIssuing.detail(made.limit, refusing, time),
             time
         )
     }
@@ -126,12 +112,7 @@ struct RunCertificates: Sendable {
                 throw Problem.tooMany("run \(run) has \(Self.limit) certificates that are good: use those")
             }
             guard try transaction.add(stored) else { throw Problem.conflict("serial \(stored.serial) was used before") }
-            try transaction.append(
-                event: "ssh-certificate-issued",
-                actor: stored.requester?.text ?? "",
-                detail: event,
-                at: time
-            )
+            try CertificateIssuing.log(stored, event, transaction, at: time)
         })
     }
 
