@@ -178,15 +178,5 @@ public struct Run: Sendable {
     }
 
     /// The reason, cut to what is kept.
-    static func clip(_ reason: String) -> String {
-        guard reason.utf8.count > reasonLimit else { return reason }
-        var text = ""
-        var length = 0
-        for character in reason {
-            length += character.utf8.count
-            guard length <= reasonLimit else { break }
-            text.append(character)
-        }
-        return text
-    }
+    static func clip(_ reason: String) -> String { reason.bounded(reasonLimit) }
 }

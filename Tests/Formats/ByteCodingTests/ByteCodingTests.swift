@@ -11,6 +11,15 @@ import Testing
         for bad in ["0", "0F", "0g", " 00", "00 ", "0x00", "é0"] { #expect(Hex.decode(bad) == nil) }
     }
 
+    @Test("a text is cut between characters, and not at all where it fits")
+    func bounded() {
+        #expect("abc".bounded(3) == "abc")
+        #expect("abcd".bounded(3) == "abc")
+        #expect("aé".bounded(2) == "a")
+        #expect("ae\u{301}x".bounded(3) == "a")
+        #expect("é".bounded(0) == "")
+    }
+
     @Test(
         "base64 of RFC 4648",
         arguments: [

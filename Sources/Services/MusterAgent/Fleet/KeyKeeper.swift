@@ -1,3 +1,4 @@
+import ByteCoding
 import Logging
 import MusterAPI
 import MusterIdentity

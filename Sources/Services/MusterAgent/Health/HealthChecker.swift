@@ -1,3 +1,4 @@
+import ByteCoding
 import MusterClient
 import MusterModel
 import MusterSystem

@@ -144,13 +144,3 @@ public struct UpgradeJournal: Hashable, Sendable {
         self.reason = reason
     }
 }
-
-extension String {
-    /// The text, cut at its end to at most `limit` bytes of UTF-8.
-    func bounded(_ limit: Int) -> String {
-        guard utf8.count > limit else { return self }
-        var text = String(decoding: Array(utf8.prefix(limit)), as: UTF8.self)
-        while text.utf8.count > limit { text.removeLast() }
-        return text
-    }
-}
