@@ -55,7 +55,7 @@ extension RunBody {
         guard let current = policy.commands[command] else {
             throw TrustRefusal(.commandUnknown, "the policy has no command '\(command)'")
         }
-        guard current.json.canonicalBytes == definition.json.canonicalBytes else {
+        guard current.isSame(as: definition) else {
             throw TrustRefusal(
                 .definitionChanged,
                 "command '\(command)' is another in the policy than the one that was signed: ask anew"

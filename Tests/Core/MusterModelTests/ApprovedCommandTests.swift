@@ -152,6 +152,15 @@ struct ApprovedCommandTests {
         #expect(throws: CommandProblem.self) { try other.resolve([try Self.name("x"): ["/etc"]]) }
     }
 
+    @Test("two spellings of one text of Unicode are two commands")
+    func spelling() throws {
+        let composed = try Self.command(["/bin/echo", "\u{E9}"])
+        let decomposed = try Self.command(["/bin/echo", "e\u{301}"])
+        #expect(composed == decomposed)
+        #expect(!composed.isSame(as: decomposed))
+        #expect(composed.isSame(as: composed))
+    }
+
     @Test("a command is read as it was written")
     func roundTrip() throws {
         let command = ApprovedCommand(

@@ -130,6 +130,9 @@ public struct ApprovedCommand: Hashable, Sendable {
     /// The parameters whose values are sealed.
     public var secrets: [ParameterName] { parameters.filter(\.value.isSecret).keys.sorted() }
 
+    /// Whether both have the same canonical bytes; to `==`, texts of other bytes may be the same text of Unicode.
+    public func isSame(as other: ApprovedCommand) -> Bool { json.canonicalBytes == other.json.canonicalBytes }
+
     private static let members: Set<String> = [
         "argv", "parameters", "user", "description", "directory", "environment", "environment_allow", "input",
         "timeout_seconds", "output_bytes",

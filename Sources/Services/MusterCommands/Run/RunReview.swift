@@ -47,7 +47,7 @@ struct RunReview: Sendable {
         guard let definition = policy.commands[body.command] else {
             throw CommandFailure.refused("the policy has no command '\(body.command)'")
         }
-        guard definition == body.definition else {
+        guard definition.isSame(as: body.definition) else {
             throw CommandFailure.refused(
                 "the policy says something else of '\(body.command)' by now: nodes would refuse it; it must be asked for anew"
             )
