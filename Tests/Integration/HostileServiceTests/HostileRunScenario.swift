@@ -163,9 +163,14 @@ struct HostileRunScenario: Sendable {
     }
 
     /// Waits until the node says why it does not run this; the reason must contain `reason`.
-    func expectRefusal(of run: SignedStatement, _ reason: String, within seconds: Int = 60) async throws {
+    func expectRefusal(
+        of run: SignedStatement,
+        _ reason: String,
+        as state: RunState = .refused,
+        within seconds: Int = 60
+    ) async throws {
         for _ in 0..<(seconds * 20) {
-            for said in await service.runUpdates where said.run == run.statement.id && Self.isNo(said.update.state) {
+            for said in await service.runUpdates where said.run == run.statement.id && said.update.state == state {
                 guard said.update.reason.contains(reason) else {
                     throw RunningProgram.Failure("refused, but for another reason: \(said.update.reason)")
                 }
@@ -175,9 +180,6 @@ struct HostileRunScenario: Sendable {
         }
         throw RunningProgram.Failure("nobody was told of a refusal with '\(reason)': \(await service.runUpdates)")
     }
-
-    /// Whether nothing ran: what is too old is said to have expired, everything else to be refused.
-    private static func isNo(_ state: RunState) -> Bool { state == .refused || state == .expired }
 
     /// Waits until the node says that it does not run this, or nothing at all, and why.
     func expectRefusalOrHold(of run: SignedStatement, _ reason: String, within seconds: Int = 60) async throws {

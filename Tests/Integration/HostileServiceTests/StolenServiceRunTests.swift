@@ -13,6 +13,7 @@ extension HostileServiceTests {
     /// The node refuses one run for a reason that contains `words`, then runs an honest one.
     private func refuse(
         _ words: String,
+        as state: RunState = .refused,
         tags: [String] = ["web"],
         policy: @Sendable (inout FleetSimulator) throws -> Void = { _ in },
         _ make: @Sendable (HostileRunScenario) async throws -> SignedStatement
@@ -20,7 +21,7 @@ extension HostileServiceTests {
         try await HostileRunScenario.run(tags: tags, policy: policy) { scenario in
             let statement = try await make(scenario)
             try await scenario.send([statement])
-            try await scenario.expectRefusal(of: statement, words)
+            try await scenario.expectRefusal(of: statement, words, as: state)
         }
     }
 
@@ -133,7 +134,7 @@ extension HostileServiceTests {
 
     @Test("run: an expired statement, and one from the future, are refused")
     func runOfAnotherTime() async throws {
-        try await refuse("expired at") { scenario in
+        try await refuse("expired at", as: .expired) { scenario in
             let issued = WallClock.now().adding(seconds: -3600)
             return try await scenario.statement(lifetime: 1800, issued: issued)
         }
