@@ -7,7 +7,7 @@ import MusterTrust
 import Testing
 
 /// A fleet whose policy allows runs, and one node of it, `n1` with the tag `web`.
-struct RunFixture {
+struct RunFixture: LoginFixture {
     let time = UTCTime(seconds: 1_700_000_000)
     var fleet: FleetSimulator
     let node: NodeID

@@ -30,17 +30,7 @@ import Testing
         policy: FleetPolicy? = nil,
         at later: Int64 = 0
     ) throws -> SSHLoginVerdict {
-        SSHLoginVerifier.verify(
-            SSHLoginVerifier.Login(
-                certificate: blob,
-                user: user,
-                node: try node ?? fixture.facts,
-                authorities: [try TestKey("user-ca").ssh]
-            ),
-            policy: try policy ?? fixture.policy,
-            fleet: fixture.fleet.fleet,
-            time: fixture.time.adding(seconds: later)
-        )
+        try fixture.login(with: blob, as: user, node: node, policy: policy, at: later)
     }
 
     private func code(_ certificate: TestCertificate, at later: Int64 = 0) throws -> TrustRefusal.Code? {

@@ -9,7 +9,7 @@ import TUF
 import Testing
 
 /// A fleet whose policy has several kinds of operators, and one release of `hello` for each of two architectures.
-struct TrustFixture {
+struct TrustFixture: LoginFixture {
     let time = UTCTime(seconds: 1_700_000_000)
     var fleet: FleetSimulator
     let node: NodeID

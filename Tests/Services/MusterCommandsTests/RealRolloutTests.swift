@@ -111,15 +111,7 @@ struct RealRolloutTests {
         let session = try await client.nodeSession(
             NodeSessionRequest(node: id, challenge: challenge, signature: key.sign(login.canonicalBytes))
         )
-        let report = NodeReport(
-            agentVersion: "0.1",
-            osRelease: "Debian GNU/Linux 12 (bookworm)",
-            kernel: "6.1",
-            architecture: "amd64",
-            bootID: "b",
-            uptimeSeconds: 90,
-            packages: ["hello": "1.0"]
-        )
+        let report = NodeReport.bookworm(packages: ["hello": "1.0"])
         _ = try await client.report(report, session: session.token)
         await client.close()
     }

@@ -18,15 +18,7 @@ struct RolloutCommandTests {
             enrolled: FakeService.time.adding(seconds: -86400),
             lastSeen: FakeService.time.adding(seconds: -30),
             state: state,
-            report: NodeReport(
-                agentVersion: "0.1",
-                osRelease: "Debian GNU/Linux 12 (bookworm)",
-                kernel: "6.1",
-                architecture: "amd64",
-                bootID: "b",
-                uptimeSeconds: 90,
-                packages: ["hello": "1.0"]
-            ),
+            report: .bookworm(packages: ["hello": "1.0"]),
             packages: [
                 NodeRecord.Package(
                     name: "hello",

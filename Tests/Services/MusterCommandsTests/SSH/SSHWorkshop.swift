@@ -31,16 +31,7 @@ extension Workshop {
             enrolled: moment(-1000),
             lastSeen: moment(0),
             state: state,
-            report: NodeReport(
-                agentVersion: "0.1",
-                osRelease: "Debian GNU/Linux 12 (bookworm)",
-                kernel: "6.1",
-                architecture: "amd64",
-                bootID: "b",
-                uptimeSeconds: 90,
-                packages: [:],
-                ssh: ssh
-            ),
+            report: .bookworm(ssh: ssh),
             packages: []
         )
     }

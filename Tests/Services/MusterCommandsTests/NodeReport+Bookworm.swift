@@ -1,0 +1,17 @@
+import MusterAPI
+
+extension NodeReport {
+    /// What a machine with Debian 12 says of itself.
+    static func bookworm(packages: [String: String] = [:], ssh: SSHReport? = nil) -> NodeReport {
+        NodeReport(
+            agentVersion: "0.1",
+            osRelease: "Debian GNU/Linux 12 (bookworm)",
+            kernel: "6.1",
+            architecture: "amd64",
+            bootID: "b",
+            uptimeSeconds: 90,
+            packages: packages,
+            ssh: ssh
+        )
+    }
+}
