@@ -16,7 +16,8 @@ struct RunCommand: AsyncParsableCommand {
               11  not every node ran it: refused, denied, cancelled, halted, expired
               12  what became of it is not known on some node
               130 interrupted by Ctrl-C: the run itself goes on, and 'muster run cancel ID' ends it
-            The highest of 10 to 12 that fits counts.
+            The highest of 10 to 12 that fits counts. With --over ssh this machine carries the run out, so the first Ctrl-C once
+            it has begun ends the processes and cancels the run; a second one ends this program at once.
             """,
         subcommands: [
             RunStart.self, RunApprove.self, RunDeny.self, RunList.self, RunShow.self, RunWatch.self, RunCancel.self,
