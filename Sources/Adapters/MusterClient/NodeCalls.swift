@@ -47,6 +47,11 @@ extension MusterClient {
         try await body(Call(method: .post, path: "/v1/node/report", session: session, body: .json(report)))
     }
 
+    /// `POST /v1/node/reach`: asks for a visit of another node.
+    public func reach(_ request: ReachRequest, session: String) async throws(ClientError) -> ReachReply {
+        try await body(Call(method: .post, path: "/v1/node/reach", session: session, body: .json(request)))
+    }
+
     /// `POST /v1/node/key`: a new node key, signed by both; returns once it is on the service's disk.
     public func offerKey(_ request: NodeKeyRequest, session: String) async throws(ClientError) -> NodeKeyReply {
         try await body(Call(method: .post, path: "/v1/node/key", session: session, body: .json(request)))

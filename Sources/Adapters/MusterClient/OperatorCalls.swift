@@ -38,6 +38,33 @@ extension MusterClient {
         try await body(Call(path: "/v1/nodes/\(id)", session: session))
     }
 
+    /// `POST /v1/nodes/{id}/hold`: rollouts pass the node by.
+    public func hold(_ node: NodeID, _ request: HoldRequest, session: String) async throws(ClientError) -> NodeRecord {
+        try await body(Call(method: .post, path: "/v1/nodes/\(node)/hold", session: session, body: .json(request)))
+    }
+
+    /// `POST /v1/nodes/{id}/unhold`: rollouts take the node again.
+    public func unhold(_ node: NodeID, reason: String, session: String) async throws(ClientError) -> NodeRecord {
+        let request = ReasonRequest(reason: reason)
+        return try await body(
+            Call(method: .post, path: "/v1/nodes/\(node)/unhold", session: session, body: .json(request))
+        )
+    }
+
+    /// `POST /v1/nodes/{id}/pin`: a package of the node stays as it is.
+    public func pin(_ node: NodeID, _ request: PinRequest, session: String) async throws(ClientError) -> NodeRecord {
+        try await body(Call(method: .post, path: "/v1/nodes/\(node)/pin", session: session, body: .json(request)))
+    }
+
+    /// `POST /v1/nodes/{id}/unpin`: rollouts may change the package again.
+    public func unpin(
+        _ node: NodeID,
+        _ request: UnpinRequest,
+        session: String
+    ) async throws(ClientError) -> NodeRecord {
+        try await body(Call(method: .post, path: "/v1/nodes/\(node)/unpin", session: session, body: .json(request)))
+    }
+
     /// `GET /v1/enrollments`: nodes that wait for approval.
     public func enrollments(session: String?) async throws(ClientError) -> [PendingEnrollment] {
         try await list(Call(path: "/v1/enrollments", session: session))

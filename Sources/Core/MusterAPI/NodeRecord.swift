@@ -70,6 +70,10 @@ public struct NodeRecord: Body {
     public var key: NodeKeyRecord?
     /// Who it is on the tailnet; nil where none is used, or a node from before one was.
     public let tailnet: TailnetRecord?
+    /// Why rollouts pass it by; nil where they do not.
+    public var hold: HoldRecord?
+    /// Packages that rollouts leave as they are, by an operator's word or by the node's own.
+    public var pins: [PinRecord] = []
 
     /// A node.
     public init(
@@ -115,6 +119,10 @@ public struct NodeRecord: Body {
         tailnet = try fields.optional("tailnet") { fields, key throws(JSONError) in
             try TailnetRecord(try fields.fields(key))
         }
+        hold = try fields.optional("hold") { fields, key throws(JSONError) in try HoldRecord(try fields.fields(key)) }
+        if fields.has("pins") {
+            pins = try fields.objects("pins", limit: 4096).map { pin throws(JSONError) in try PinRecord(pin) }
+        }
     }
 
     /// The node as it is sent.
@@ -127,6 +135,8 @@ public struct NodeRecord: Body {
         ]
         if let key { object["key"] = key.json }
         if let tailnet { object["tailnet"] = tailnet.json }
+        if let hold { object["hold"] = hold.json }
+        if !pins.isEmpty { object["pins"] = .array(pins.map(\.json)) }
         return .object(object)
     }
 }

@@ -49,6 +49,14 @@ public struct NodeReport: Body {
     public var hold: String
     /// What its sshd does and who logged in by certificate; nil where the node has no SSH side.
     public var ssh: SSHReport?
+    /// What the node's own probes measured, in thousandths, by name; at most 32.
+    public var metrics: [String: Int64] = [:]
+    /// Why the node should be rebooted, in words; empty where nothing asks for it.
+    public var rebootNeeded = ""
+    /// Whether its owner lets it reach other nodes that confirm an upgrade.
+    public var reachesOthers = false
+    /// Packages that the node's own configuration leaves as they are, each with the reason; at most 256.
+    public var localPins: [String: String] = [:]
 
     /// A report.
     public init(
@@ -128,6 +136,10 @@ public struct NodeReport: Body {
             for step in try fields.objects("progress", limit: 256) { progress.append(try NodeProgress(step)) }
         }
         ssh = try fields.optional("ssh") { fields, key throws(JSONError) in try SSHReport(try fields.fields(key)) }
+        metrics = try Self.metrics(fields)
+        rebootNeeded = try text("reboot_needed", 1024)
+        reachesOthers = fields.has("reaches_others") ? try fields.bool("reaches_others") : false
+        localPins = try Self.localPins(fields)
     }
 
     /// The report as it is sent.
@@ -149,7 +161,46 @@ public struct NodeReport: Body {
             "policy_version": .integer(policyVersion), "sequence": .integer(sequence), "hold": .string(hold),
         ]
         if let ssh { object["ssh"] = ssh.json }
+        if !metrics.isEmpty { object["metrics"] = .object(JSONObject(metrics.map { ($0.key, .integer($0.value)) })) }
+        if !rebootNeeded.isEmpty { object["reboot_needed"] = .string(rebootNeeded) }
+        if reachesOthers { object["reaches_others"] = true }
+        if !localPins.isEmpty {
+            object["local_pins"] = .object(JSONObject(localPins.map { ($0.key, .string($0.value)) }))
+        }
         return .object(object)
+    }
+
+    /// Most metrics of a report.
+    public static let metricLimit = 32
+    /// Most packages that a node's own configuration may pin.
+    public static let localPinLimit = 256
+
+    private static func metrics(_ fields: JSONFields) throws(JSONError) -> [String: Int64] {
+        guard fields.has("metrics") else { return [:] }
+        let object = try fields.fields("metrics")
+        guard object.object.count <= metricLimit else {
+            throw fields.error("metrics", "has more than \(metricLimit) entries")
+        }
+        var metrics: [String: Int64] = [:]
+        for member in object.object.members {
+            guard member.key.utf8.count <= 64 else { throw fields.error("metrics", "a name is too long") }
+            metrics[member.key] = try object.integer(member.key, in: Int64.min...Int64.max)
+        }
+        return metrics
+    }
+
+    private static func localPins(_ fields: JSONFields) throws(JSONError) -> [String: String] {
+        guard fields.has("local_pins") else { return [:] }
+        let object = try fields.fields("local_pins")
+        guard object.object.count <= localPinLimit else {
+            throw fields.error("local_pins", "has more than \(localPinLimit) entries")
+        }
+        var pins: [String: String] = [:]
+        for member in object.object.members {
+            guard member.key.utf8.count <= 256 else { throw fields.error("local_pins", "a name is too long") }
+            pins[member.key] = try object.string(member.key, limit: 1024)
+        }
+        return pins
     }
 }
 

@@ -95,6 +95,8 @@ public struct UpdateManifest: Hashable, Sendable {
     public let runs: [Run]
     /// Runs that shall not start any more, and end where they have.
     public let cancelled: [RunID]
+    /// Nodes that want to be reached by this one; a reader that does not know of it leaves it out.
+    public let reach: [ReachTask]
 
     /// A manifest of these parts.
     public init(
@@ -107,7 +109,8 @@ public struct UpdateManifest: Hashable, Sendable {
         assignments: [Assignment],
         tags: [SignedStatement],
         runs: [Run] = [],
-        cancelled: [RunID] = []
+        cancelled: [RunID] = [],
+        reach: [ReachTask] = []
     ) {
         self.fleet = fleet
         self.node = node
@@ -119,6 +122,7 @@ public struct UpdateManifest: Hashable, Sendable {
         self.tags = tags
         self.runs = runs
         self.cancelled = cancelled
+        self.reach = reach
     }
 
     /// Reads the `signed` object of a manifest whose signatures were verified.
@@ -140,6 +144,10 @@ public struct UpdateManifest: Hashable, Sendable {
             fields.has("runs")
             ? try fields.objects("runs", limit: Self.runLimit).map { run throws(JSONError) in try Run(run) } : []
         cancelled = fields.has("cancelled") ? try fields.names("cancelled", limit: Self.cancelledLimit) : []
+        reach =
+            fields.has("reach")
+            ? try fields.objects("reach", limit: ReachTask.limit).map { task throws(JSONError) in try ReachTask(task) }
+            : []
     }
 
     /// The object that is signed.
@@ -157,6 +165,7 @@ public struct UpdateManifest: Hashable, Sendable {
             "runs": .array(runs.map(\.json)),
         ]
         if !cancelled.isEmpty { object["cancelled"] = JSONValue(cancelled) }
+        if !reach.isEmpty { object["reach"] = .array(reach.map(\.json)) }
         return .object(object)
     }
 }
