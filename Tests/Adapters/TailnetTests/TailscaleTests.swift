@@ -174,7 +174,7 @@ extension TailnetIdentityTests {
                 tailscaled.socket,
                 request: Array(request.utf8),
                 limit: 1 << 20,
-                timeout: .seconds(20),
+                timeout: .seconds(60),
                 isComplete: LocalHTTP.isComplete
             )
             return LocalHTTP.parse(bytes)

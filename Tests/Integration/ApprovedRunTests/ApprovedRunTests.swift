@@ -160,7 +160,7 @@ struct ApprovedRunTests {
             let id = try await fleet.newest()
             try await fleet.wait(for: id) { Set(RunFleet.states($0).values) == ["started"] }
             program.signal(SIGINT)
-            #expect(await program.exit(within: .seconds(10)) == 130)
+            #expect(await program.exit(within: .seconds(60)) == 130)
             #expect(program.output.contains("the run goes on: muster run watch \(id.prefix(8)), or muster run cancel"))
             #expect(try await fleet.record(id)["state"] == "running")
             let cancel = try await fleet.run(["cancel", id, "--reason", "wrong nodes"], as: "ben")

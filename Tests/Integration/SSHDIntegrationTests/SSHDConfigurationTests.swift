@@ -101,7 +101,7 @@ extension SSHDIntegrationTests {
             #expect(after >= reloads + 2, "\(node.sshd.log)")
             #expect(kill(session.pid, 0) == 0)
             try AtomicFile.write([], to: node.folder.file("enough"))
-            #expect(await session.exit(within: .seconds(20)) == 0)
+            #expect(await session.exit(within: .seconds(60)) == 0)
             #expect(session.output.contains("welcome"))
         }
     }
@@ -212,7 +212,7 @@ extension SSHDIntegrationTests {
             #expect(try await node.logIn(byNew).isLogin)
             #expect(kill(session.pid, 0) == 0)
             try AtomicFile.write([], to: node.folder.file("enough"))
-            #expect(await session.exit(within: .seconds(20)) == 0)
+            #expect(await session.exit(within: .seconds(60)) == 0)
         }
     }
 

@@ -18,7 +18,7 @@ extension TailnetMeshTests {
 
             let open = ["--listen", "\(service.underlay):9443"]
             let plain = try await Self.musterd(open, whole)
-            #expect(await plain.exit(within: .seconds(20)) == 1)
+            #expect(await plain.exit(within: .seconds(60)) == 1)
             #expect(plain.output.contains("--tls-certificate"), "\(plain.output)")
             #expect(service.namespace.listeningSockets == sockets)
 

@@ -107,7 +107,7 @@ struct Workshop: Sendable {
         let result = try await Command(
             "/usr/bin/ssh-keygen",
             ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", home + "/.ssh/id_ed25519"]
-        ).run(timeout: .seconds(20))
+        ).run(timeout: .seconds(60))
         guard result.succeeded else { throw Failure.command(result.errorText) }
         try AtomicFile.write(Array("correct horse\n".utf8), to: home + "/passphrase")
         return Person(name: name, home: home, workshop: self, kind: kind)

@@ -11,7 +11,7 @@ import Testing
 @testable import MusterAgent
 
 /// Logins from a log to the service.
-@Suite("following logins", .timeLimit(.minutes(2)))
+@Suite("following logins", .timeLimit(.minutes(10)))
 struct SSHLoginsTests {
     private let fingerprint = "SHA256:KDTwWkMtK1ScMfIIYtJAIS+l8fUtR0PbYdNicBn4KoY"
 
