@@ -301,7 +301,7 @@ let benchmarks: Target = .executableTarget(
     dependencies: [
         "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
         "MusterSystem", "MusterClient", "MusterTestSupport", "AgentSwarm", "OpenSSHFormats", "MusterPolicy", "MusterCA",
-        "MusterKeys", "CSodium", nioCore, nioPosix,
+        "MusterKeys", "RemoteShell", "CSodium", nioCore, nioPosix,
     ],
     path: "Tests/Benchmarks/muster-benchmarks",
     swiftSettings: settings

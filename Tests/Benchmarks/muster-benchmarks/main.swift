@@ -7,6 +7,9 @@ if arguments.count == 3, arguments[1] == "--verify-stream" {
     try StreamBenchmark.verify(arguments[2])
     exit(0)
 }
+if arguments.count == 4, arguments[1] == "--fan-out" {
+    exit(try await FanOutBenchmark.logIn(arguments[2], Int(arguments[3]) ?? 8) == 0 ? 0 : 1)
+}
 
 let program = try Child.path(ofProcess: getpid())
 let binaries = program.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
@@ -21,6 +24,7 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("krl-100000", { try await RevocationBenchmark(folder: $0).figure() }),
     ("run-1000", { try await RunBenchmark(folder: $0, binaries: binaries).reach() }),
     ("waiting-agent", { try await RunBenchmark(folder: $0, binaries: binaries).memory() }),
+    ("ssh-fan-out", { try await FanOutBenchmark(folder: $0, program: program).figure() }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 
