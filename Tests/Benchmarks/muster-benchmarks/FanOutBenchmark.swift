@@ -99,7 +99,7 @@ struct FanOutBenchmark {
         while left > 0 {
             let own = (1...min(left, 15)).map { "127.77.\(daemons.count).\($0)" }
             left -= own.count
-            let lines = own.map { "ListenAddress \($0)" } + ["TrustedUserCAKeys \(authority)", "LogLevel ERROR"]
+            let lines = own.map { "ListenAddress \($0)" } + ["TrustedUserCAKeys \(authority)"]
             daemons.append(try await SSHDFixture(in: folder + "/sshd-\(daemons.count)", lines: lines))
         }
         return daemons
