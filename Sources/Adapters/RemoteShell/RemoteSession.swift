@@ -5,17 +5,20 @@ public final class RemoteSession: Sendable {
     private let loop: SessionLoop
     private let id: UInt64
     private let name: String
-    private let gate: HandshakeGate
+    private let gate: LoginGate
+    private let place: LoginTurn
 
-    init(_ loop: SessionLoop, _ id: UInt64, _ name: String, _ gate: HandshakeGate) {
+    init(_ loop: SessionLoop, _ id: UInt64, _ name: String, _ gate: LoginGate, _ place: LoginTurn) {
         self.loop = loop
         self.id = id
         self.name = name
         self.gate = gate
+        self.place = place
     }
 
     deinit {
         close()
+        place.leave()
         gate.endSession()
     }
 
@@ -60,6 +63,7 @@ public final class RemoteSession: Sendable {
             wish.cancel()
             loop.submit { table in table[id]?.cancel(at: MonotonicClock.milliseconds()) }
         }
+        place.leave()
         withExtendedLifetime(self) {}
         return try result.get()
     }

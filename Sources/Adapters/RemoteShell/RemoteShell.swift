@@ -9,22 +9,27 @@ import Synchronization
 /// certificates and reads revocations from nowhere, so both are checked here before anything secret is said.
 public final class RemoteShell: Sendable {
     private let loops: [SessionLoop]
-    private let gate: HandshakeGate
+    private let gate: LoginGate
     private let nextID = Atomic<UInt64>(1)
 
     /// Starts the threads: two serve hundreds of sessions, since a login costs this side two milliseconds.
     public init(window: SessionWindow = SessionWindow(), threads: Int = 2) throws(RemoteShellError) {
-        gate = HandshakeGate(window)
+        gate = LoginGate(window)
         var loops: [SessionLoop] = []
         for _ in 0..<max(1, threads) { loops.append(try SessionLoop()) }
         self.loops = loops
     }
 
-    deinit { close() }
-
-    /// Closes every session; nothing can be run any more.
-    public func close() {
+    deinit {
         for loop in loops { loop.end() }
+    }
+
+    /// Closes every session and waits for the threads to end; nothing can be run any more.
+    ///
+    /// To be called before the program ends: OpenSSL takes itself down at exit, also while a thread is inside it.
+    public func close() async {
+        for loop in loops { loop.end() }
+        for loop in loops { await loop.ended() }
     }
 
     /// Logs in; `timeout` counts from the moment when the window lets the login begin.
@@ -41,10 +46,14 @@ public final class RemoteShell: Sendable {
             throw RemoteShellError(.cancelled, "the login on \(host.name) was given up")
         }
         let id = nextID.wrappingAdd(1, ordering: .relaxed).oldValue
-        let failure = await logIn(host, identity, timeout, id)
-        gate.endLogin(machine, hasSession: failure == nil)
-        if let failure { throw failure }
-        return RemoteSession(loop(id), id, host.name, gate)
+        let place = LoginTurn(gate, machine)
+        if let failure = await logIn(host, identity, timeout, id) {
+            place.leave()
+            gate.endSession()
+            throw failure
+        }
+        place.leave(after: SessionWindow.patience)
+        return RemoteSession(loop(id), id, host.name, gate, place)
     }
 
     private func loop(_ id: UInt64) -> SessionLoop { loops[Int(id % UInt64(loops.count))] }

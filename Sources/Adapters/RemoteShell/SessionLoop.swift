@@ -14,14 +14,15 @@ final class SessionLoop: Sendable {
     private struct Inbox {
         var orders: [Order] = []
         var isEnded = false
+        /// Whether the thread has left, and who waits for that.
+        var hasLeft = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let inbox = Mutex(Inbox())
     /// Readable while there are orders; the other end is written to.
     private let bell: Int32
     private let rope: Int32
-    /// How many sessions it has, for whoever chooses a loop.
-    let load = Atomic<Int>(0)
 
     /// Starts the thread.
     init() throws(RemoteShellError) {
@@ -65,6 +66,28 @@ final class SessionLoop: Sendable {
         ring()
     }
 
+    /// Returns once the thread does nothing more.
+    ///
+    /// A program that ends while a thread is inside OpenSSL may crash, since OpenSSL takes itself down at exit.
+    func ended() async {
+        await withCheckedContinuation { continuation in
+            let hasLeft = inbox.withLock { inbox in
+                if !inbox.hasLeft { inbox.waiters.append(continuation) }
+                return inbox.hasLeft
+            }
+            if hasLeft { continuation.resume() }
+        }
+    }
+
+    private func leave() {
+        let waiters = inbox.withLock { inbox in
+            inbox.hasLeft = true
+            defer { inbox.waiters = [] }
+            return inbox.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
     private func ring() {
         // Full means that it rings already.
         var one: UInt8 = 1
@@ -80,10 +103,9 @@ final class SessionLoop: Sendable {
                 return (inbox.orders, inbox.isEnded)
             }
             for order in orders { order(table) }
-            load.store(table.count, ordering: .relaxed)
             if isEnded {
                 table.closeAll()
-                return
+                return leave()
             }
             wait(table)
         }
@@ -107,7 +129,6 @@ final class SessionLoop: Sendable {
             if isReady || session.isDue(at: now) { session.step(at: now) }
         }
         table.removeEnded()
-        load.store(table.count, ordering: .relaxed)
     }
 
     private static func failure(_ code: Int32) -> RemoteShellError {
@@ -124,8 +145,6 @@ private nonisolated func runSessionLoop(_ context: UnsafeMutableRawPointer?) -> 
 /// The sessions of one loop, known on its thread only.
 final class SessionTable {
     private var sessions: [UInt64: SessionMachine] = [:]
-
-    var count: Int { sessions.count }
 
     subscript(id: UInt64) -> SessionMachine? { sessions[id] }
 

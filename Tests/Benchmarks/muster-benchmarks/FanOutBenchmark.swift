@@ -67,7 +67,7 @@ struct FanOutBenchmark {
         let hostKey = try TestKey("host").ssh
         let shell = try RemoteShell(window: SessionWindow(logins: window, loginsPerMachine: window))
         let places = try Child.read(folder + "/places").split(separator: "\n").map { $0.split(separator: " ") }
-        return await withTaskGroup(of: Bool.self) { group in
+        let failures = await withTaskGroup(of: Bool.self) { group in
             for place in places {
                 group.addTask {
                     let host = RemoteHost(
@@ -87,6 +87,8 @@ struct FanOutBenchmark {
             }
             return await group.reduce(into: 0) { $0 += $1 ? 0 : 1 }
         }
+        await shell.close()
+        return failures
     }
 
     // MARK: - Setting up

@@ -68,7 +68,6 @@ struct RunOverSSHSession: Sendable {
         } catch {
             throw CommandFailure.undetermined(error.message)
         }
-        defer { shell.close() }
         let delivery = RunResultsDelivery(statement.statement.id, service)
         let node = NodeRunOverSSH(
             run: run,
@@ -83,6 +82,15 @@ struct RunOverSSHSession: Sendable {
             await onUpdate(update)
         }
         let spread = RunSpread(node, body.fanOut)
-        try await delivery.during({ await spread.carryOut(on: nodes) }, stop: { spread.stop($0) })
+        let delivered: Result<Void, any Error>
+        do {
+            delivered = .success(
+                try await delivery.during({ await spread.carryOut(on: nodes) }, stop: { spread.stop($0) })
+            )
+        } catch {
+            delivered = .failure(error)
+        }
+        await shell.close()
+        try delivered.get()
     }
 }

@@ -2,17 +2,21 @@ import Synchronization
 
 /// How much is done at once.
 public struct SessionWindow: Sendable {
+    /// How long a place is kept at most after a login, for a first command that takes its time.
+    static let patience = Duration.seconds(1)
+
     /// Logins under way at once, in all.
     public var logins: Int
     /// Logins under way at once on one machine.
     ///
-    /// sshd drops some of more than ten (`MaxStartups`), and slows down long before: a login is nearly all its own work.
+    /// sshd drops some of more than ten (`MaxStartups`), and slows down long before: a login is nearly all its own work. The
+    /// start of the first command belongs to it, and its end, if that comes within a second.
     public var loginsPerMachine: Int
     /// Sessions open at once, in all.
     public var sessions: Int
 
     /// A window of these numbers.
-    public init(logins: Int = 64, loginsPerMachine: Int = 6, sessions: Int = 512) {
+    public init(logins: Int = 64, loginsPerMachine: Int = 4, sessions: Int = 512) {
         self.logins = logins
         self.loginsPerMachine = loginsPerMachine
         self.sessions = sessions
@@ -20,7 +24,7 @@ public struct SessionWindow: Sendable {
 }
 
 /// Lets logins begin, in the order in which they came as far as their machines have room.
-final class HandshakeGate: Sendable {
+final class LoginGate: Sendable {
     private struct Waiter {
         let id: UInt64
         let machine: String
@@ -72,11 +76,10 @@ final class HandshakeGate: Sendable {
         }
     }
 
-    /// The login is over; the session, where there is one, goes on.
-    func endLogin(_ machine: String, hasSession: Bool) {
+    /// The login is over; the session goes on until `endSession`.
+    func endLogin(_ machine: String) {
         state.withLock { state in
             state.loginCount -= 1
-            if !hasSession { state.sessionCount -= 1 }
             let left = (state.logins[machine] ?? 1) - 1
             state.logins[machine] = left > 0 ? left : nil
         }
@@ -110,5 +113,30 @@ final class HandshakeGate: Sendable {
             return admitted
         }
         for waiter in admitted { waiter.enter.resume(returning: true) }
+    }
+}
+
+/// A place among the logins under way, which is left once.
+final class LoginTurn: Sendable {
+    private let gate: LoginGate
+    private let machine: String
+    private let isLeft = Atomic(false)
+
+    init(_ gate: LoginGate, _ machine: String) {
+        self.gate = gate
+        self.machine = machine
+    }
+
+    func leave() {
+        guard !isLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        gate.endLogin(machine)
+    }
+
+    /// Leaves after a while, unless that happened before.
+    func leave(after duration: Duration) {
+        Task {
+            try? await Task.sleep(for: duration)
+            leave()
+        }
     }
 }
