@@ -63,12 +63,17 @@ let modules: [Module] = [
     module("TUF", .formats, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification"]),
     module("OpenSSHFormats", .formats, uses: ["ByteCoding", "SignatureVerification"]),
     module("DebianPackage", .formats, uses: ["ByteCoding"]),
+    module("RPMPackage", .formats, uses: ["ByteCoding"]),
+    module("VersionedTarball", .formats),
 
     // Core: decisions. Pure like Formats; time and random bytes are arguments.
     module(
         "MusterModel",
         .core,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats"]
+        uses: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
+            "RPMPackage", "VersionedTarball",
+        ]
     ),
     module("TUFTrust", .core, uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF"]),
     module("MusterPolicy", .core, uses: ["ByteCoding", "CanonicalJSON", "OpenSSHFormats", "MusterModel"]),
