@@ -13,7 +13,7 @@ public final class TemporaryFolder: Sendable {
         try Directory.create(path, mode: 0o700)
     }
 
-    deinit { Self.remove(path) }
+    deinit { Self.removeTree(path) }
 
     /// A path below the folder.
     public func file(_ name: String) -> String { path + "/" + name }
@@ -37,11 +37,12 @@ public final class TemporaryFolder: Sendable {
         try BoundedFile.readIfPresent(path + "/" + name, limit: 10_000_000)
     }
 
-    private static func remove(_ path: String) {
+    /// Removes a file, or a folder with everything in it; symbolic links are not followed.
+    static func removeTree(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
-            for name in (try? Directory.entries(path)) ?? [] { remove(path + "/" + name) }
+            for name in (try? Directory.entries(path)) ?? [] { removeTree(path + "/" + name) }
             rmdir(path)
         } else {
             unlink(path)
