@@ -16,7 +16,7 @@ import Testing
         return parts
     }
 
-    @Test("ranges, bitmaps and lists are chosen where each is the shortest")
+    @Test("ranges, bitmaps and lists are chosen where each costs least")
     func chooses() throws {
         #expect(parts(try list(SerialSet([1...100_000]))) == [.range(1...100_000)])
         #expect(parts(try list(SerialSet(serials: [5, 1 << 40]))) == [.serials([5, 1 << 40])])
@@ -24,7 +24,7 @@ import Testing
         let mixed = SerialSet([1...50_000, 60_000...60_000, 60_002...60_002, 60_004...60_009, 900_000...900_000])
         #expect(
             parts(try list(mixed)) == [
-                .serials([900_000]), .range(1...50_000), .bitmap(offset: 60_000, bits: [0x03, 0xF5]),
+                .serials([60_000, 60_002, 900_000]), .range(1...50_000), .range(60_004...60_009),
             ]
         )
     }
@@ -60,6 +60,59 @@ import Testing
         #expect(list.bytes.count <= empty + 21 * serials.ranges.count)
         if serials.count < 10_000 { #expect(list.bytes.count <= empty + 5 + 8 * Int(serials.count)) }
         #expect(try self.list(SerialSet(ranges.shuffled(using: &generator))).bytes == list.bytes)
+    }
+
+    /// 100,000 serials or so, of which each follows the one before with this probability in tenths.
+    private func scattered(_ tenths: Int, seed: UInt64, step: UInt64 = 1) -> SerialSet {
+        var generator = SeededGenerator(seed: seed)
+        var serials: [UInt64] = []
+        var serial: UInt64 = 0
+        while serials.count < 100_000 {
+            serial += step
+            if Int.random(in: 0..<10, using: &generator) < tenths { serials.append(serial) }
+        }
+        return SerialSet(serials: serials)
+    }
+
+    /// What sshd does to unpack a list, in insertions into its tree.
+    private func work(_ list: SSHRevocationList) -> Int {
+        parts(list).reduce(0) { sum, part in
+            switch part {
+            case .serials(let serials): sum + serials.count
+            case .range: sum + 1
+            case .bitmap(_, let bits): sum + bits.reduce(0) { $0 + $1.nonzeroBitCount }
+            case .keyIDs(let keyIDs): sum + keyIDs.count
+            }
+        }
+    }
+
+    @Test(
+        "with one certificate in ten still good, 100,000 revocations stay below 64 kB and cost half the work of bitmaps"
+    )
+    func scatteredGaps() throws {
+        for seed in 1...3 as ClosedRange<UInt64> {
+            let serials = scattered(9, seed: seed)
+            let list = try list(serials)
+            #expect(list.bytes.count <= SSHRevocations.sizeGoal && list.bytes.count < 64 * 1024)
+            #expect(list.bytes.count > SSHRevocations.sizeGoal - 4000, "the size that is there is used")
+            #expect(work(list) < 50_000, "\(work(list)) of \(serials.count)")
+            #expect(try SSHRevocationList(bytes: list.bytes).serials(of: try TestKey("ca").ssh) == serials)
+        }
+    }
+
+    @Test("every second serial, and serials far apart, take the fewest bytes that there are where those are many")
+    func scatteredSerials() throws {
+        let halves = scattered(5, seed: 5)
+        let list = try list(halves)
+        #expect(list.bytes.count <= SSHRevocations.sizeGoal)
+        #expect(list.serials(of: try TestKey("ca").ssh) == halves)
+        let apart = scattered(9, seed: 6, step: 1000)
+        let long = try self.list(apart)
+        #expect(parts(long) == [.serials(apart.ranges.map(\.lowerBound))])
+        let alternate = SerialSet(serials: stride(from: 2, to: 900_000, by: 2))
+        let bits = try self.list(alternate)
+        #expect(bits.bytes.count < 900_000 / 8 + 56 * 32)
+        #expect(bits.serials(of: try TestKey("ca").ssh) == alternate)
     }
 
     @Test("a certificate is found by serial, key ID, its own key and its CA's key, each of the right CA")

@@ -82,6 +82,28 @@ extension OpenSSHAgreementTests {
         #expect((200...2400).contains(found), "\(found) of 2640 revoked shows nothing")
     }
 
+    @Test("ssh-keygen -Q finds the same in lists of 100,000 serials with gaps, in ranges, bitmaps and single serials")
+    func keygenQueriesLongOnes() async throws {
+        let issued = try Issued()
+        var generator = SeededGenerator(seed: 24)
+        var found = 0
+        for number in 0..<6 {
+            let first = UInt64(1 + number * 7000)
+            let gone = (first..<(first + 111_000)).filter { _ in Int.random(in: 0..<10, using: &generator) > 0 }
+            let named = SSHRevocations.Certificates(serials: SerialSet(serials: gone + [.max]))
+            let list = try SSHRevocations(certificates: [try issued.authorities[number % 2].ssh: named]).list(
+                version: UInt64(number + 1),
+                date: UTCTime(seconds: 1_700_000_000)
+            )
+            #expect(list.bytes.count < 64 * 1024)
+            try issued.bench.folder.write("long", list.bytes)
+            let theirs = try await issued.revoked(by: "long")
+            #expect(theirs == issued.certificates.map { list.finding(for: $0) != nil }, "list \(number)")
+            found += theirs.count { $0 }
+        }
+        #expect((1...110).contains(found), "\(found) of 132 revoked shows nothing")
+    }
+
     private static func serials(_ generator: inout SeededGenerator) -> SerialSet {
         var ranges: [ClosedRange<UInt64>] = []
         for _ in 0..<Int.random(in: 0...40, using: &generator) {
