@@ -84,11 +84,22 @@ public struct DpkgInstaller: PackageInstalling {
         return versions
     }
 
-    /// Runs `dpkg --install` on the open file.
+    /// Runs `dpkg --install` on the open file, or once on all packages of a set.
     public func install(_ file: OpenFile) async throws(PackageError) {
         if ownsRoot { try createRoot() }
-        let options = ["--force-confdef", "--force-confold", "--install", "/proc/self/fd/3"]
-        try await change("install \(Directory.name(of: file.path))", options, inherited: [file])
+        let files = try packages(in: file)
+        let options = ["--force-confdef", "--force-confold", "--install"]
+        let paths = files.indices.map { "/proc/self/fd/\(3 + $0)" }
+        try await change("install \(Directory.name(of: file.path))", options + paths, inherited: files)
+    }
+
+    private func packages(in file: OpenFile) throws(PackageError) -> [OpenFile] {
+        do throws(PackageError) {
+            return try DebianSet.isSet(file) ? DebianSet.unpack(file).map(\.file) : [file]
+        } catch {
+            // Whatever went wrong, dpkg has not been started.
+            throw PackageError(.unavailable, error.message)
+        }
     }
 
     /// Runs `dpkg --remove`.

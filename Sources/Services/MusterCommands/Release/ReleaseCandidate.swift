@@ -25,9 +25,9 @@ struct ReleaseCandidate: Sendable {
             throw CommandFailure.refused("\(path) is not released: \(error)")
         }
         let candidate = ReleaseCandidate(path: path, package: package)
-        guard package.identity.matches(fileName: candidate.fileName) else {
+        guard package.matches(fileName: candidate.fileName) else {
             throw CommandFailure.refused(
-                "\(path) holds \(package.identity), so its name must be \(package.identity.fileName): rename or rebuild it"
+                "\(path) holds \(package.identity), so its name must be \(package.fileName): rename or rebuild it"
             )
         }
         guard TargetPath.isSafe(candidate.target) else {
@@ -40,7 +40,8 @@ struct ReleaseCandidate: Sendable {
     var lines: [StyledText] {
         let identity = package.identity
         return [
-            StyledText("\(identity.name) \(identity.version) \(identity.architecture)", .bold),
+            StyledText("\(identity.name) \(identity.version) \(identity.architecture)", .bold)
+        ] + package.companions.map { StyledText("  with \($0.name) \($0.version) \($0.architecture)", .bold) } + [
             StyledText("  \(path), \(Moments.size(package.length))"),
             StyledText("  sha256 \(Hex.encode(package.sha256))"),
         ]

@@ -5,8 +5,8 @@ struct ReleaseCommand: AsyncParsableCommand {
         commandName: "release",
         abstract: "Packages that the fleet may install: inspect, sign, publish, list.",
         subcommands: [
-            ReleaseAdd.self, ReleaseSign.self, ReleaseMerge.self, ReleasePublish.self, ReleaseList.self,
-            ReleaseRenew.self,
+            ReleaseBundle.self, ReleaseAdd.self, ReleaseSign.self, ReleaseMerge.self, ReleasePublish.self,
+            ReleaseList.self, ReleaseRenew.self,
         ]
     )
 }
