@@ -16,7 +16,16 @@ extension TimeWindow {
     /// The first moment from `time` on at which it is open; nil where none is near.
     public func opens(from time: UTCTime) -> UTCTime? {
         guard let first = offsets.first else { return nil }
-        let start = max(time, first.from)
+        return moments(from: max(time, first.from), at: [from]).first(where: isOpen)
+    }
+
+    /// The first moment from `time` on at which it is not open; nil where none is near.
+    public func closes(from time: UTCTime) -> UTCTime? {
+        moments(from: time, at: [0, from, to % Self.day]).first { !isOpen(at: $0) }
+    }
+
+    /// The moments from `start` on at which the clock on the wall shows one of these minutes of the day, or jumps.
+    private func moments(from start: UTCTime, at minutesOfDay: [Int64]) -> [UTCTime] {
         let end = start.adding(seconds: Self.daysAhead * 86400)
         var moments = [start]
         // It opens where the clock shows its hour, or where the clock jumps into it.
@@ -24,11 +33,13 @@ extension TimeWindow {
         for minutes in Set(offsets.map(\.minutes)) {
             let (day, _) = Self.wall(start, minutes)
             for next in day...(day + Self.daysAhead) {
-                let moment = UTCTime(seconds: (next * Self.day + from - minutes) * 60)
-                if moment > start { moments.append(moment) }
+                for minute in minutesOfDay {
+                    let moment = UTCTime(seconds: (next * Self.day + minute - minutes) * 60)
+                    if moment > start { moments.append(moment) }
+                }
             }
         }
-        return moments.sorted().first(where: isOpen)
+        return moments.sorted()
     }
 
     /// `mon-fri 08:00-18:00 Europe/Berlin`.
@@ -82,4 +93,21 @@ extension [TimeWindow] {
 
     /// The first moment from `time` on at which one of them is open.
     public func opens(from time: UTCTime) -> UTCTime? { compactMap { $0.opens(from: time) }.min() }
+
+    /// The first moment from `time` on at which none of them is open; nil where none is near.
+    public func closes(from time: UTCTime) -> UTCTime? {
+        var moment = time
+        // One may be open when another closes, and so on; each round ends one of them.
+        for _ in 0..<64 {
+            let open = filter { $0.isOpen(at: moment) }
+            guard !open.isEmpty else { return moment }
+            var last = moment
+            for window in open {
+                guard let end = window.closes(from: moment) else { return nil }
+                last = Swift.max(last, end)
+            }
+            moment = last
+        }
+        return moment
+    }
 }

@@ -8,12 +8,25 @@ extension FleetPolicy {
 
     /// Whether the request may be done at `time`: one fitting rule is enough, and taking away a signature or a rule never
     /// makes an allowed request of a refused one.
-    public func decide(_ request: PolicyRequest, time: UTCTime) -> PolicyDecision {
+    ///
+    /// What is allowed but frozen just now is refused, with the moment at which that is over.
+    public func decide(
+        _ request: PolicyRequest,
+        time: UTCTime,
+        hours: HourCounting = .judged
+    ) -> PolicyDecision {
+        let decision = decideByRules(request, time, hours)
+        guard hours == .judged, decision.isAllowed, let reason = freeze(request, at: time) else { return decision }
+        return .refused([reason])
+    }
+
+    private func decideByRules(_ request: PolicyRequest, _ time: UTCTime, _ hours: HourCounting) -> PolicyDecision {
+        let hour = hours == .judged ? time : nil
         if let reason = obstacle(to: request, at: time) { return .refused([reason]) }
         var reasons: [PolicyReason] = []
         var nearest: PolicyDecision.Shortage?
         for rule in rules where rule.allow.contains(request.action) {
-            if let reason = obstacle(in: rule, to: request, at: time) {
+            if let reason = obstacle(in: rule, to: request, at: hour) {
                 if reasons.count < Self.reasonLimit { reasons.append(reason) }
                 continue
             }
@@ -86,7 +99,7 @@ extension FleetPolicy {
         return request.signers.subtracting([request.requester]).intersection(members(of: approvals.from)).sorted()
     }
 
-    private func shortage(_ rule: PolicyRule, _ request: PolicyRequest) -> PolicyDecision.Shortage? {
+    func shortage(_ rule: PolicyRule, _ request: PolicyRequest) -> PolicyDecision.Shortage? {
         guard let approvals = rule.approvals else { return nil }
         let have = approvers(rule, request)
         guard have.count < approvals.count else { return nil }

@@ -3,7 +3,7 @@ import MusterModel
 
 /// The parts of a rule, each judged by itself: a rule fits where nothing stands against it in any of them.
 extension FleetPolicy {
-    private typealias Check = @Sendable (FleetPolicy, PolicyRule, PolicyRequest, UTCTime) -> PolicyReason?
+    private typealias Check = @Sendable (FleetPolicy, PolicyRule, PolicyRequest, UTCTime?) -> PolicyReason?
 
     /// In the order in which the first reason is told: who and where before what, and the hour last, as it alone passes.
     private static let checks: [Check] = [
@@ -14,11 +14,13 @@ extension FleetPolicy {
         { policy, rule, request, _ in policy.tags(rule, request) },
         { policy, rule, request, _ in policy.login(rule, request) },
         { policy, rule, request, _ in policy.command(rule, request) },
-        { policy, rule, _, time in policy.window(rule, time) },
+        { policy, rule, request, time in policy.window(rule, request, time) },
     ]
 
     /// The first thing in the rule that stands against the request; nil where nothing does but perhaps approvals.
-    func obstacle(in rule: PolicyRule, to request: PolicyRequest, at time: UTCTime) -> PolicyReason? {
+    ///
+    /// Without a time, the hour does not count.
+    func obstacle(in rule: PolicyRule, to request: PolicyRequest, at time: UTCTime?) -> PolicyReason? {
         for check in Self.checks {
             if let reason = check(self, rule, request, time) { return reason }
         }
@@ -82,8 +84,9 @@ extension FleetPolicy {
         return nil
     }
 
-    private func window(_ rule: PolicyRule, _ time: UTCTime) -> PolicyReason? {
-        guard let windows = rule.windows, !windows.isOpen(at: time) else { return nil }
+    private func window(_ rule: PolicyRule, _ request: PolicyRequest, _ time: UTCTime?) -> PolicyReason? {
+        guard let time, let windows = rule.windows, !windows.isOpen(at: time), !urgency.ignoresWindows(request)
+        else { return nil }
         guard let opens = windows.opens(from: time) else {
             return PolicyReason(.outsideWindow, rule: rule.name, "none of its 'windows' ever opens")
         }

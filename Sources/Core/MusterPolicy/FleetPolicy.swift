@@ -8,8 +8,10 @@ import OpenSSHFormats
 /// ```
 /// {"_type": "policy", "version": 7, "issued": "…Z", "expires": "…Z",
 ///  "operators": {"ada": {"keys": […]}}, "groups": {"leads": ["ada"]},
-///  "commands": {"restart-web": ApprovedCommand, …}, "rules": […]}
+///  "commands": {"restart-web": ApprovedCommand, …}, "rules": […], "freezes": [PolicyFreeze, …],
+///  "limits": {"db": 1}, "urgency": PolicyUrgency}
 /// ```
+/// `limits` say how many nodes with a tag may be changing at one moment, of all rollouts together: the service keeps them.
 /// A key belongs to one operator only; whoever is named in a group or a rule is an operator or group of this document.
 public struct FleetPolicy: Hashable, Sendable {
     /// Its TUF target path.
@@ -24,6 +26,10 @@ public struct FleetPolicy: Hashable, Sendable {
     public static let commandLimit = 1000
     /// Most rules.
     public static let ruleLimit = 1000
+    /// Most freezes.
+    public static let freezeLimit = 1000
+    /// Most tags with a limit.
+    public static let tagLimit = 64
 
     /// Rises with each policy of the fleet.
     public let version: Int64
@@ -39,6 +45,12 @@ public struct FleetPolicy: Hashable, Sendable {
     public let commands: [CommandName: ApprovedCommand]
     /// The rules; any one of them is enough.
     public let rules: [PolicyRule]
+    /// When nodes are not upgraded, whatever the rules allow.
+    public let freezes: [PolicyFreeze]
+    /// Most nodes with a tag that may be changing at one moment.
+    public let limits: [Tag: Int]
+    /// What security releases need not wait for.
+    public let urgency: PolicyUrgency
     private let owners: [SSHPublicKey: OperatorName]
 
     /// A policy of these parts; the error says which part does not fit the others.
@@ -49,7 +61,10 @@ public struct FleetPolicy: Hashable, Sendable {
         operators: [OperatorName: PolicyOperator],
         groups: [OperatorName: [OperatorName]] = [:],
         commands: [CommandName: ApprovedCommand] = [:],
-        rules: [PolicyRule]
+        rules: [PolicyRule],
+        freezes: [PolicyFreeze] = [],
+        limits: [Tag: Int] = [:],
+        urgency: PolicyUrgency = PolicyUrgency()
     ) throws(JSONError) {
         self.version = version
         self.issued = issued.wholeSeconds
@@ -58,6 +73,9 @@ public struct FleetPolicy: Hashable, Sendable {
         self.groups = groups
         self.commands = commands
         self.rules = rules
+        self.freezes = freezes
+        self.limits = limits
+        self.urgency = urgency
         owners = try Self.owners(operators)
         try checkNames()
     }
@@ -98,8 +116,28 @@ public struct FleetPolicy: Hashable, Sendable {
             commands: commands,
             rules: try fields.objects("rules", limit: Self.ruleLimit).map { rule throws(JSONError) in
                 try PolicyRule(rule)
-            }
+            },
+            freezes: try Self.freezes(fields),
+            limits: try Self.limits(fields),
+            urgency: fields.has("urgency") ? try PolicyUrgency(try fields.fields("urgency")) : PolicyUrgency()
         )
+    }
+
+    private static func freezes(_ fields: JSONFields) throws(JSONError) -> [PolicyFreeze] {
+        guard fields.has("freezes") else { return [] }
+        var freezes: [PolicyFreeze] = []
+        for freeze in try fields.objects("freezes", limit: freezeLimit) { freezes.append(try PolicyFreeze(freeze)) }
+        return freezes
+    }
+
+    private static func limits(_ fields: JSONFields) throws(JSONError) -> [Tag: Int] {
+        guard fields.has("limits") else { return [:] }
+        let members = try fields.fields("limits")
+        var limits: [Tag: Int] = [:]
+        for (tag, _) in try fields.named("limits", as: Tag.self, limit: tagLimit) {
+            limits[tag] = Int(try members.integer(tag.text, in: 1...1_000_000))
+        }
+        return limits
     }
 
     /// The document.
@@ -114,6 +152,11 @@ public struct FleetPolicy: Hashable, Sendable {
         if !commands.isEmpty {
             object["commands"] = .object(JSONObject(commands.map { ($0.key.text, $0.value.json) }))
         }
+        if !freezes.isEmpty { object["freezes"] = .array(freezes.map(\.json)) }
+        if !limits.isEmpty {
+            object["limits"] = .object(JSONObject(limits.map { ($0.key.text, JSONValue($0.value)) }))
+        }
+        if urgency != PolicyUrgency() { object["urgency"] = urgency.json }
         return .object(object)
     }
 
@@ -174,6 +217,10 @@ public struct FleetPolicy: Hashable, Sendable {
         for rule in rules where !rule.notUnderstood.isEmpty {
             parts.append("rule '\(rule.name)': \(rule.notUnderstood.joined(separator: ", "))")
         }
+        for freeze in freezes where freeze.unknown.count > 0 {
+            parts.append("freeze '\(freeze.name)': \(freeze.unknown.keys.joined(separator: ", "))")
+        }
+        if urgency.unknown.count > 0 { parts.append("urgency: \(urgency.unknown.keys.joined(separator: ", "))") }
         for (name, command) in commands.sorted(by: { $0.key < $1.key }) {
             let unknown = command.notUnderstood
             if !unknown.isEmpty { parts.append("command '\(name)': \(unknown.joined(separator: ", "))") }
@@ -206,6 +253,12 @@ public struct FleetPolicy: Hashable, Sendable {
         for (group, names) in groups {
             for name in names where operators[name] == nil {
                 throw JSONError(location: "groups.\(group)", reason: "'\(name)' is not an operator")
+            }
+        }
+        var frozen: Set<[UInt8]> = []
+        for freeze in freezes {
+            guard frozen.insert(Array(freeze.name.utf8)).inserted else {
+                throw JSONError(location: "freezes", reason: "two freezes are named '\(freeze.name)'")
             }
         }
         var seen: Set<[UInt8]> = []

@@ -20,6 +20,7 @@ public struct PolicyReason: Hashable, Sendable, CustomStringConvertible {
         case commandUnusable = "command-unusable"
         case commandNotNamed = "command-not-named"
         case outsideWindow = "outside-window"
+        case frozen
         case approvalsMissing = "approvals-missing"
     }
 
@@ -29,7 +30,7 @@ public struct PolicyReason: Hashable, Sendable, CustomStringConvertible {
     public let rule: String?
     /// The reason in words, as one clause.
     public let text: String
-    /// When the rule's window next opens, where the hour alone is what it says.
+    /// When the rule's window next opens, or the freeze is over, where the hour alone is what it says.
     public let opens: UTCTime?
 
     /// A reason.

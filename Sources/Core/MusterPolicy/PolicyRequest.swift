@@ -57,6 +57,8 @@ public struct PolicyRequest: Hashable, Sendable {
     public var login: PolicyLogin?
     /// The approved command to run, where it is about one.
     public var command: CommandName?
+    /// Whether the package is a security release, by the word of the release keys.
+    public var isSecurity: Bool
 
     /// A question of these parts.
     public init(
@@ -67,7 +69,8 @@ public struct PolicyRequest: Hashable, Sendable {
         package: String? = nil,
         tags: Set<Tag> = [],
         login: PolicyLogin? = nil,
-        command: CommandName? = nil
+        command: CommandName? = nil,
+        isSecurity: Bool = false
     ) {
         self.action = action
         self.requester = requester
@@ -77,6 +80,7 @@ public struct PolicyRequest: Hashable, Sendable {
         self.tags = tags
         self.login = login
         self.command = command
+        self.isSecurity = isSecurity
     }
 
     /// What a statement asks for.

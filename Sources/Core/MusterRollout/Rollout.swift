@@ -149,7 +149,7 @@ public struct Rollout: Sendable {
         case .nodeRemoved(let node, let reason): remove(node, Self.clip(reason))
         case .reported(let node, let progress): report(node, progress)
         case .seen(let node): see(node)
-        case .tick: break
+        case .silent, .measured, .slots, .fleetLimits, .urgency, .tick: break
         case .halt(let reason, let by): halt(Self.clip(reason), by: by)
         case .resume(let by): resume(by)
         case .cancel(let reason, let by): cancel(Self.clip(reason), by)

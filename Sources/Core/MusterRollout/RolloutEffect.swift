@@ -12,6 +12,12 @@ public enum RolloutEffect: Hashable, Sendable {
     case withdraw(NodeID)
     /// The stage (counted from 0) opened: its nodes are assigned as far as the limit in flight lets them.
     case stageOpened(Int)
+    /// The group (counted from 0) has its turn: those before it are done.
+    case groupOpened(Int)
+    /// Nothing can go on at present although nodes wait for their turn, for hours or limits of the policy.
+    ///
+    /// Said once for each reason. `until` is when it is known to go on; nil where that depends on something else.
+    case holding(reason: String, until: UTCTime?)
     /// Every node of the stage is done; the next stage opens at `until` unless something fails before.
     case stageBaking(Int, until: UTCTime)
     /// The node was not in contact and no longer holds up its stage. It is assigned again when it is seen.

@@ -1,3 +1,4 @@
+import ByteCoding
 import MusterModel
 
 /// What happens to a rollout.
@@ -17,6 +18,20 @@ public enum RolloutEvent: Hashable, Sendable {
     case reported(NodeID, NodeProgress)
     /// The node was in contact: it is being handed a manifest, or sent a report. See `Rollout.needs(seen:)`.
     case seen(NodeID)
+    /// A node that had confirmed was not in contact since, for so long that something must be wrong with it.
+    case silent(NodeID, since: UTCTime)
+    /// Figures that the node reports of itself now. See `Rollout.needs(measured:)`.
+    case measured(NodeID, [String: Int64])
+    /// What hours of these names say now, by policy: before facts name them, and whenever one of them has passed.
+    ///
+    /// Hours that it leaves out stay as they were. Hours of which nothing was ever said are closed. See
+    /// `Rollout.staleHours(at:)`.
+    case slots([String: Slot])
+    /// What policy limits in the whole fleet, all of it: before the facts of nodes with these tags, and whenever what other
+    /// rollouts are changing is different.
+    case fleetLimits([Tag: FleetLimit])
+    /// Whether policy lets this rollout skip its bake times, as it may for security releases. No stage is ever skipped.
+    case urgency(skipsBake: Bool)
     /// Time passed: `Rollout.nextDeadline(after:)` was reached.
     case tick
     /// An operator stops the rollout for now.

@@ -73,7 +73,8 @@ public enum AssignmentVerifier {
             fleet: fleet,
             time: time,
             node: node.facts,
-            usedIDs: node.usedIDs
+            usedIDs: node.usedIDs,
+            isSecurity: isSecurity(assignment.target, trusted)
         )
         guard case .allowed(let rule, _) = verdict.outcome else {
             throw verdict.refusal ?? TrustRefusal(.notAllowed, "statement \(statement.id) is not allowed")
@@ -100,6 +101,12 @@ public enum AssignmentVerifier {
         guard found.utf8.elementsEqual(signed.utf8) else {
             throw TrustRefusal(.otherPackage, "the file calls itself '\(found)', the signed release is '\(signed)'")
         }
+    }
+
+    /// Whether the release keys call the target a security release; what is not readable or another target is none.
+    private static func isSecurity(_ path: String, _ trusted: TargetFile?) -> Bool {
+        guard let trusted, trusted.path.utf8.elementsEqual(path.utf8) else { return false }
+        return (try? ReleaseDescription(custom: trusted.custom))?.security ?? false
     }
 
     private static func target(

@@ -13,7 +13,8 @@ public enum StatementVerifier {
     /// `node` is the node that would act (it judges the rule's `nodes`); without it the question is whether the statement
     /// may be done at all. `usedIDs` are the statements that this node has carried out; the service passes none.
     /// `deciding` is the moment that the policy is asked about, where that is not now: what is planned for tonight may be
-    /// approved today, in a window of which it is not yet.
+    /// approved today, in a window of which it is not yet. `isSecurity` says that it is about a release that closes a
+    /// security hole, by the word of the release keys.
     public static func verify(
         _ signed: SignedStatement,
         policy: FleetPolicy,
@@ -21,7 +22,8 @@ public enum StatementVerifier {
         time: UTCTime,
         deciding: UTCTime? = nil,
         node: NodeFacts? = nil,
-        usedIDs: Set<StatementID> = []
+        usedIDs: Set<StatementID> = [],
+        isSecurity: Bool = false
     ) -> StatementVerdict {
         do throws(TrustRefusal) {
             try checkItself(signed.statement, fleet, time, usedIDs)
@@ -30,7 +32,9 @@ public enum StatementVerifier {
         }
         let (signers, ignored) = signatures(of: signed, policy: policy, time: time)
         let names = Set(signers.map(\.name))
-        let outcome = outcome(signed.statement, names, ignored, policy, deciding ?? time, node)
+        var request = PolicyRequest(signed.statement, signers: names, node: node)
+        request.isSecurity = isSecurity
+        let outcome = outcome(signed.statement, request, ignored, policy, deciding ?? time)
         return StatementVerdict(outcome: outcome, signers: signers, ignored: ignored)
     }
 
@@ -121,14 +125,13 @@ public enum StatementVerifier {
 
     private static func outcome(
         _ statement: Statement,
-        _ signers: Set<OperatorName>,
+        _ request: PolicyRequest,
         _ ignored: [IgnoredSignature],
         _ policy: FleetPolicy,
-        _ time: UTCTime,
-        _ node: NodeFacts?
+        _ time: UTCTime
     ) -> StatementVerdict.Outcome {
         let what = "statement \(statement.id) (\(statement.type.rawValue))"
-        guard signers.contains(statement.requester) else {
+        guard request.signers.contains(statement.requester) else {
             let faults = ignored.map { "; " + $0.text }.joined()
             return .refused(
                 TrustRefusal(
@@ -137,7 +140,7 @@ public enum StatementVerifier {
                 )
             )
         }
-        switch policy.decide(PolicyRequest(statement, signers: signers, node: node), time: time) {
+        switch policy.decide(request, time: time) {
         case .allowed(let rule, let approvers): return .allowed(rule: rule, approvers: approvers)
         case .needsApprovals(let shortage): return .needsApprovals(shortage)
         case .refused(let reasons):

@@ -51,6 +51,11 @@ struct RolloutWriter: Sendable {
             changedNodes.append(node)
             log("node-withdrawn", ["node": JSONValue(node)])
         case .stageOpened(let stage): log("rollout-stage-opened", ["stage": JSONValue(stage)])
+        case .groupOpened(let group): log("rollout-group-opened", ["group": JSONValue(group)])
+        case .holding(let reason, let until):
+            var detail: JSONObject = ["reason": .string(reason)]
+            if let until { detail["until"] = .integer(until.milliseconds) }
+            log("rollout-holding", detail)
         case .stageBaking(let stage, let until):
             log("rollout-stage-baking", ["stage": JSONValue(stage), "until": .integer(until.milliseconds)])
         case .skipped(let node, let reason): log("node-skipped", ["node": JSONValue(node), "reason": .string(reason)])
