@@ -119,4 +119,5 @@ let schema: [Migration] = [
     ),
     sshMigration,
     runMigration,
+    successionMigration,
 ]

@@ -45,6 +45,43 @@ public struct NodeKeyRequest: Body {
     }
 }
 
+/// That one key of a node follows another, as the earlier one signed it: `NodeKeyRequest.proof` and its old signature.
+///
+/// Whoever knew the earlier key finds the present one without believing the service.
+public struct NodeKeySuccession: Hashable, Sendable {
+    /// Most successions of one node that are told: years of them.
+    public static let limit = 64
+
+    /// The Ed25519 public key that was replaced.
+    public let oldKey: [UInt8]
+    /// The Ed25519 public key that follows it.
+    public let newKey: [UInt8]
+    /// Ed25519 signature of the proof's canonical bytes by the old key.
+    public let signature: [UInt8]
+
+    /// A succession.
+    public init(oldKey: [UInt8], newKey: [UInt8], signature: [UInt8]) {
+        self.oldKey = oldKey
+        self.newKey = newKey
+        self.signature = signature
+    }
+
+    /// Reads a succession.
+    public init(_ fields: JSONFields) throws(JSONError) {
+        oldKey = try fields.hex("old_key", count: 32)
+        newKey = try fields.hex("new_key", count: 32)
+        signature = try fields.hex("signature", count: 64)
+    }
+
+    /// The succession as it is sent.
+    public var json: JSONValue {
+        [
+            "old_key": .string(Hex.encode(oldKey)), "new_key": .string(Hex.encode(newKey)),
+            "signature": .string(Hex.encode(signature)),
+        ]
+    }
+}
+
 /// The answer to `NodeKeyRequest`, sent only after the new key is on disk.
 public struct NodeKeyReply: Body {
     /// When the new key will expire.
@@ -118,6 +155,8 @@ public struct NodeKeyRecord: Hashable, Sendable {
     public let state: String
     /// The Ed25519 public key, to which secrets for the node are sealed; nil where the service does not tell.
     public let publicKey: [UInt8]?
+    /// How the key came to follow earlier ones, oldest first, at most `NodeKeySuccession.limit`; only for one node alone.
+    public var successions: [NodeKeySuccession] = []
 
     /// A node's key.
     public init(
@@ -149,6 +188,10 @@ public struct NodeKeyRecord: Hashable, Sendable {
         publicKey = try fields.optional("public_key") { fields, key throws(JSONError) in
             try fields.hex(key, count: 32)
         }
+        if fields.has("successions") {
+            successions = try fields.objects("successions", limit: NodeKeySuccession.limit)
+                .map { succession throws(JSONError) in try NodeKeySuccession(succession) }
+        }
     }
 
     /// The key as it is sent.
@@ -159,6 +202,7 @@ public struct NodeKeyRecord: Hashable, Sendable {
         if let expires { object["expires"] = .integer(expires.milliseconds) }
         if let extendedUntil { object["extended_until"] = .integer(extendedUntil.milliseconds) }
         if let publicKey { object["public_key"] = .string(Hex.encode(publicKey)) }
+        if !successions.isEmpty { object["successions"] = .array(successions.map(\.json)) }
         return .object(object)
     }
 }

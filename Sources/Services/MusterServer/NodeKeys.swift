@@ -59,6 +59,13 @@ final class NodeKeys: Sendable {
             guard try !transaction.isTaken(key: request.newKey) else {
                 throw Problem.conflict("the new key is or was another's: make another one")
             }
+            try transaction.addSuccession(
+                of: node,
+                from: stored.keyLife.key,
+                to: request.newKey,
+                signature: request.oldSignature,
+                at: time
+            )
             try transaction.append(
                 event: "node-key-offered",
                 actor: node.text,
@@ -81,6 +88,13 @@ final class NodeKeys: Sendable {
         }
         guard Ed25519.verify(signature: request.newSignature, message: message, publicKey: request.newKey) else {
             throw .notVerified("the new key has not signed that it follows the present one")
+        }
+    }
+
+    /// How a node's present key came to follow earlier ones, oldest first.
+    func successions(of node: NodeID) async throws -> [NodeKeySuccession] {
+        try await store.read { try $0.successions(of: node, limit: NodeKeySuccession.limit) }.map {
+            NodeKeySuccession(oldKey: $0.oldKey, newKey: $0.newKey, signature: $0.signature)
         }
     }
 

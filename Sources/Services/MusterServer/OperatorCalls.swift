@@ -136,7 +136,9 @@ struct OperatorCalls: Sendable {
         let found = NodeID(text).flatMap { service.nodes[$0] } ?? service.nodes.all.first { $0.node.name == text }
         guard let found else { throw Problem.missing("there is no node '\(text)'") }
         let targets = await service.rollouts.targets()
-        return Answer.body(NodeView(service: service, time: call.time).record(found, targets))
+        var record = NodeView(service: service, time: call.time).record(found, targets)
+        record.key?.successions = try await service.nodeKeys.successions(of: found.node.id)
+        return Answer.body(record)
     }
 
     /// `GET /v1/enrollments`.

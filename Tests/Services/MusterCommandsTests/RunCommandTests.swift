@@ -166,6 +166,52 @@ struct RunCommandTests {
         }
     }
 
+    @Test("attack: a node's key that the service exchanged gets no secret; one that the known key signed does")
+    func exchangedKey() async throws {
+        try await RunFixture.run { fixture in
+            try AtomicFile.write(Array("correct horse\n".utf8), to: fixture.ada.home + "/secret")
+            func ask(_ more: String...) async -> Person.Outcome {
+                await fixture.ada.muster(
+                    [
+                        "run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes",
+                        "--no-wait",
+                    ] + more
+                )
+            }
+            let first = await ask()
+            #expect(first.status == 0, "\(first.all)")
+            let key = Hex.encode(TestKey("node web-1").publicKey)
+            #expect(first.errors.contains("web-1 gets a secret of yours for the first time: its node key is \(key)"))
+            let second = await ask()
+            #expect(second.status == 0 && !second.errors.contains("for the first time"), "\(second.all)")
+            let sent = try fixture.sent()
+
+            let next = TestKey("thief")
+            fixture.exchangeKey(of: "web-1", for: next.publicKey)
+            let refused = await ask()
+            #expect(
+                refused.status == 1 && refused.errors.contains("that one has not signed the change"),
+                "\(refused.all)"
+            )
+            #expect(try fixture.sent() == sent)
+            // What another key signed, or the right one for another node, is nothing.
+            for (signer, node) in [("thief", "web-1"), ("node web-1", "web-2")] {
+                try fixture.exchangeKey(of: "web-1", for: next.publicKey, signedBy: TestKey(signer), for: node)
+                #expect(await ask().status == 1)
+            }
+            #expect(try fixture.sent() == sent)
+            let misplaced = await ask("--accept-node-key", "db1")
+            #expect(misplaced.status == 2 && misplaced.errors.contains("it is none of the run's nodes"))
+
+            try fixture.exchangeKey(of: "web-1", for: next.publicKey, signedBy: TestKey("node web-1"), for: "web-1")
+            #expect(await ask().status == 0)
+            fixture.exchangeKey(of: "web-1", for: TestKey("enrolled anew").publicKey)
+            #expect(await ask().status == 1)
+            #expect(await ask("--accept-node-key", "web-1").status == 0)
+            #expect(await ask().status == 0)
+        }
+    }
+
     // MARK: - Approving
 
     /// A run that waits for ben.

@@ -19,10 +19,8 @@ struct RunFixture: Sendable {
             let keys = try [ada, ben].map { try text($0.home + "/.ssh/id_ed25519.pub") }
             try AtomicFile.write(Array(policy(keys).utf8), to: ada.home + "/policy.yaml")
             try await ada.makesFleet(["--policy", ada.home + "/policy.yaml"])
-            let fleet = try JSONFields(
-                JSONValue.parse(BoundedFile.read(ada.folder.path + "/fleet.json", limit: 4096), limit: 4096)
-            ).string("fleet")
-            let joined = await ben.muster("fleet", "join", "--service", workshop.address, "--fleet", fleet)
+            let fleet = try ada.folder.fleetID()
+            let joined = await ben.muster("fleet", "join", "--service", workshop.address, "--fleet", fleet.text)
             guard joined.status == 0 else { throw Workshop.Failure.command(joined.all) }
             let nodes = try ["web-1", "web-2", "web-3", "db1"].map(node)
             workshop.service.with { $0.nodes = nodes }
@@ -101,6 +99,37 @@ struct RunFixture: Sendable {
         )
     }
 
+    /// Lets the service show another key of a node, with nothing that anybody signed of it.
+    func exchangeKey(of name: String, for key: [UInt8], successions: [NodeKeySuccession] = []) {
+        workshop.service.with { state in
+            for index in state.nodes.indices where state.nodes[index].name == name {
+                var record = NodeKeyRecord(
+                    since: FakeService.time,
+                    expires: nil,
+                    isExempt: false,
+                    extendedUntil: nil,
+                    state: "current",
+                    publicKey: key
+                )
+                record.successions = successions
+                state.nodes[index].key = record
+            }
+        }
+    }
+
+    /// The same, with what a key signed of the change, for a node.
+    func exchangeKey(of name: String, for key: [UInt8], signedBy signer: TestKey, for node: String) throws {
+        let old = TestKey("node " + name).publicKey
+        let fleet = try ada.folder.fleetID()
+        guard let id = NodeID("node-\(node)") else { throw Workshop.Failure.command(node) }
+        let proof = NodeKeyRequest.proof(fleet: fleet, node: id, oldKey: old, newKey: key).canonicalBytes
+        exchangeKey(
+            of: name,
+            for: key,
+            successions: [NodeKeySuccession(oldKey: old, newKey: key, signature: signer.sign(proof))]
+        )
+    }
+
     /// What ada sent last.
     func sent() throws -> SignedStatement {
         guard let sent = workshop.service.with({ $0.statements.last }) else {
@@ -165,5 +194,12 @@ struct RunFixture: Sendable {
             )
         }
         workshop.service.with { $0.output = chunks }
+    }
+}
+
+extension ConfigurationFolder {
+    /// The fleet that is configured.
+    fileprivate func fleetID() throws -> FleetID {
+        try JSONFields(JSONValue.parse(BoundedFile.read(path + "/fleet.json", limit: 4096), limit: 4096)).name("fleet")
     }
 }

@@ -68,6 +68,20 @@ struct KeyLifecycleTests {
             #expect(rotated.actor == node.id.text)
             #expect(rotated.detail["old_key"] == .string(Hex.encode(node.key.publicKey)))
             #expect(rotated.detail["new_key"] == .string(Hex.encode(next.publicKey)))
+
+            // Whoever knew the old key finds the new one by what the old one signed.
+            let reader = try await fixture.login()
+            let succession = try #require(
+                try await fixture.client.node(node.id, session: reader).key?.successions.first
+            )
+            #expect(succession.oldKey == node.key.publicKey && succession.newKey == next.publicKey)
+            let proof = NodeKeyRequest.proof(
+                fleet: fixture.fleet.fleet,
+                node: node.id,
+                oldKey: node.key.publicKey,
+                newKey: next.publicKey
+            ).canonicalBytes
+            #expect(Ed25519.verify(signature: succession.signature, message: proof, publicKey: node.key.publicKey))
         }
     }
 

@@ -3,6 +3,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterIdentity
+import MusterKeys
 import MusterModel
 import MusterSystem
 
@@ -32,7 +33,8 @@ struct StatusCommand: AsyncParsableCommand {
             isRunning: isRunning,
             memory: await state.memory,
             journal: await state.journal,
-            runs: try RunStatus.read(paths)
+            runs: try RunStatus.read(paths),
+            publicKey: try NodeKeyFile.readIfPresent(paths.key)?.publicKey ?? []
         )
         print(json ? status.json.prettyText : status.text)
     }
@@ -45,6 +47,8 @@ struct AgentStatus: Sendable {
     let memory: NodeMemory
     let journal: UpgradeJournal?
     let runs: [RunStatus]
+    /// The node's present Ed25519 public key; empty where there is none on the disk.
+    let publicKey: [UInt8]
 
     /// Ended upgrades and the one that goes on, oldest first.
     private var progress: [NodeProgress] {
@@ -61,6 +65,7 @@ struct AgentStatus: Sendable {
             "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
             "progress": .array(progress.map(\.json)), "key": memory.key?.json ?? .null,
             "removed": .string(memory.removal), "runs": .array(runs.map(\.json)),
+            "public_key": .string(Hex.encode(publicKey)),
         ]
     }
 
@@ -86,6 +91,7 @@ struct AgentStatus: Sendable {
         } else if let key = memory.key {
             lines.append("key       \(memory.keyTrouble ?? Self.words(key))")
         }
+        if !publicKey.isEmpty { lines.append("node key  \(Hex.encode(publicKey))") }
         for (package, release) in memory.installed.sorted(by: { $0.key < $1.key }) {
             lines.append("package   \(package) \(release.version)")
         }

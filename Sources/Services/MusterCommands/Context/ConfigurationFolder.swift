@@ -12,6 +12,7 @@ import MusterSystem
 /// tuf/            trusted metadata; pinned-root.json is the first root, whose SHA-256 is the fleet id
 /// staged/         metadata that waits for more signatures, and the package files that it names
 /// session         the cached login (0600)
+/// node-keys.json  the node keys that secrets of runs were sealed to
 /// ```
 public struct ConfigurationFolder: Sendable, Hashable {
     /// The folder.
@@ -37,6 +38,7 @@ public struct ConfigurationFolder: Sendable, Hashable {
     var operatorFile: String { path + "/operator.json" }
     var policyFile: String { path + "/fleet-policy.yaml" }
     var sessionFile: String { path + "/session" }
+    var nodeKeysFile: String { path + "/node-keys.json" }
     var keys: String { path + "/keys" }
     var tuf: String { path + "/tuf" }
     var pinnedRootFile: String { tuf + "/pinned-root.json" }

@@ -34,7 +34,11 @@ struct RunProposal: Sendable {
     }
 
     /// The statement, its secrets sealed to each node for this statement alone.
-    func signed(_ context: CommandContext, _ secrets: [ParameterName: SecretBytes]) async throws -> SignedStatement {
+    func signed(
+        _ context: CommandContext,
+        _ secrets: [ParameterName: SecretBytes],
+        sealedTo keys: SealingKeys?
+    ) async throws -> SignedStatement {
         let id = try context.newStatementID()
         if body.ssh != nil, try RunWords(body, names: [:]).resolved.shellLine(run: id) == nil {
             throw CommandFailure.refused(
@@ -42,7 +46,7 @@ struct RunProposal: Sendable {
             )
         }
         var body = body
-        for (name, value) in secrets { body.sealed[name] = try seal(value, name, id, context) }
+        for (name, value) in secrets { body.sealed[name] = try seal(value, name, id, keys, context) }
         return try await context.signedStatement(
             .run(body),
             lifetime: Int(expires.seconds - context.now().seconds),
@@ -54,6 +58,7 @@ struct RunProposal: Sendable {
         _ value: SecretBytes,
         _ name: ParameterName,
         _ id: StatementID,
+        _ keys: SealingKeys?,
         _ context: CommandContext
     ) throws -> [NodeID: [UInt8]] {
         let requester = try context.folder.operatorIdentity().name
@@ -67,10 +72,8 @@ struct RunProposal: Sendable {
                 node: node.id.text,
                 parameter: name.text
             )
-            guard let key = node.key?.publicKey, let box = SealedSecret.seal(value, to: key, for: purpose) else {
-                throw CommandFailure.refused(
-                    "the service shows no key of \(node.name) that a secret could be sealed to"
-                )
+            guard let key = keys?.keys[node.id], let box = SealedSecret.seal(value, to: key, for: purpose) else {
+                throw CommandFailure.refused("the key of \(node.name) is none that a secret could be sealed to")
             }
             sealed[node.id] = box
         }

@@ -25,6 +25,36 @@ struct RunSecretOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read a secret parameter from an open file descriptor.", valueName: "name=n"))
     var secretFd: [PairArgument] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Seal secrets to this node's new key, which is right though the one before has not signed it.",
+            valueName: "node"
+        )
+    )
+    var acceptNodeKey: [String] = []
+
+    /// The keys that a proposal's secrets are to be sealed to, remembered from now on; nil where it has none.
+    func keys(
+        for proposal: RunProposal,
+        _ context: CommandContext,
+        _ service: ServiceConnection
+    ) async throws -> SealingKeys? {
+        guard !proposal.body.definition.secrets.isEmpty else {
+            guard acceptNodeKey.isEmpty else {
+                throw CommandFailure.usage("--accept-node-key goes with commands that have secrets")
+            }
+            return nil
+        }
+        let keys = try await SealingKeys(
+            for: proposal.nodes.records,
+            accepted: Set(acceptNodeKey),
+            context,
+            service
+        )
+        for remark in keys.remarks { context.terminal.note(StyledText("  \(remark)", .warning)) }
+        return keys
+    }
+
     /// The value of each secret parameter of a command.
     func values(
         for definition: ApprovedCommand,

@@ -21,8 +21,9 @@ struct RunStart: ContextCommand {
             never reported, or was last seen more than a day ago) neither selects it nor, behind not, fails to; it is left
             out and named. What no node has (a tag, a name, a package) is a mistake.
 
-            ARGUMENTS after -- are NAME=VALUE, for lists several times. Secrets are sealed to each node's key, as the service
-            shows it, and stand in no argument. Output of the nodes goes to standard output and error with the node's name
+            ARGUMENTS after -- are NAME=VALUE, for lists several times. Secrets are sealed to each node's key and stand in no
+            argument. The service shows the keys: the first one of a node is shown to you and remembered, and from then on
+            only that one, or one that follows it by its own signature, is believed. Output of the nodes goes to standard output and error with the node's name
             in front; everything else that is said goes to standard error.
 
             exit status: 0 all well; 10 some failed; 11 not all ran it; 12 unknown on some; 1, 2 and 130: 'muster help run'.
@@ -84,9 +85,11 @@ struct RunStart: ContextCommand {
             )
             proposal.body.ssh = session?.body
             try proposal.show(context, quiet: output.json)
+            let keys = try await secrets.keys(for: proposal, context, service)
             let secrets = try secrets.values(for: proposal.body.definition, context)
             if !yes { try context.terminal.confirmSigning("sign and run?") }
-            let statement = try await proposal.signed(context, secrets)
+            try keys?.remember(context)
+            let statement = try await proposal.signed(context, secrets, sealedTo: keys)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
             report(reply, context)
             let watching = RunWatching(service: service, context: context)

@@ -1,0 +1,88 @@
+import ByteCoding
+import CanonicalJSON
+import MusterAPI
+import MusterModel
+import MusterSystem
+import SignatureVerification
+
+/// The node keys that this person has sealed secrets to: `node-keys.json` in the configuration folder.
+///
+/// ```
+/// {"<node id>": "<hex Ed25519 public key>", …}
+/// ```
+/// The service says which key a node has, so a stolen service could name one of its own and read what is sealed to it. It
+/// can do so at most for a node that this person has never sent a secret to: from then on a key counts only if it is the
+/// known one, or follows it by what the known key itself signed, or the person says that it is right.
+struct KnownNodeKeys: Sendable, Equatable {
+    /// What a node's key is to this person.
+    enum Judgement: Hashable, Sendable {
+        /// The key of last time.
+        case known
+        /// It follows the key of last time, which signed that.
+        case succeeded
+        /// No secret was ever sealed for this node.
+        case new
+        /// Neither: the node was enrolled anew, or somebody wants to read along.
+        case changed(from: [UInt8])
+    }
+
+    /// Most nodes in the file.
+    static let limit = 100_000
+    private static let byteLimit = 32_000_000
+
+    private(set) var keys: [NodeID: [UInt8]] = [:]
+
+    /// No keys.
+    init() {}
+
+    /// Reads the file; no keys where there is none.
+    init(_ folder: ConfigurationFolder) throws {
+        guard let bytes = try BoundedFile.readIfPresent(folder.nodeKeysFile, limit: Self.byteLimit) else { return }
+        let fields = try JSONFields(JSONValue.parse(bytes, limit: Self.byteLimit), at: folder.nodeKeysFile)
+        for member in fields.object.members {
+            guard let node = NodeID(member.key) else { throw fields.error(member.key, "is no node id") }
+            keys[node] = try fields.hex(member.key, count: 32)
+        }
+    }
+
+    /// Replaces the file.
+    func write(_ folder: ConfigurationFolder) throws {
+        let members = keys.map { ($0.key.text, JSONValue.string(Hex.encode($0.value))) }
+        try folder.write(.object(JSONObject(members)), to: folder.nodeKeysFile)
+    }
+
+    /// What `key` is, given what earlier keys of the node signed.
+    func judge(
+        _ key: [UInt8],
+        of node: NodeID,
+        fleet: FleetID,
+        successions: [NodeKeySuccession]
+    ) -> Judgement {
+        guard let known = keys[node] else { return .new }
+        if known == key { return .known }
+        // An offer that came to nothing is signed too, so there may be several ways on from one key.
+        var reached: [[UInt8]] = [known]
+        var next = 0
+        while next < reached.count {
+            let old = reached[next]
+            next += 1
+            for step in successions where step.oldKey == old && !reached.contains(step.newKey) {
+                let proof = NodeKeyRequest.proof(fleet: fleet, node: node, oldKey: old, newKey: step.newKey)
+                guard Ed25519.verify(signature: step.signature, message: proof.canonicalBytes, publicKey: old) else {
+                    continue
+                }
+                if step.newKey == key { return .succeeded }
+                reached.append(step.newKey)
+            }
+        }
+        return .changed(from: known)
+    }
+
+    /// Remembers the key that a secret is sealed to.
+    mutating func note(_ key: [UInt8], of node: NodeID) throws {
+        guard keys[node] != nil || keys.count < Self.limit else {
+            throw CommandFailure.refused("more than \(Self.limit) node keys are known: remove node-keys.json")
+        }
+        keys[node] = key
+    }
+}

@@ -1,0 +1,66 @@
+import ByteCoding
+import MusterAPI
+import MusterClient
+import MusterModel
+
+/// The keys that a run's secrets are sealed to, each checked against the one that this person knows.
+struct SealingKeys: Sendable {
+    /// The key of each node of the run.
+    private(set) var keys: [NodeID: [UInt8]] = [:]
+    /// Nodes that get a secret of this person for the first time, with their key.
+    private(set) var strangers: [(name: String, key: [UInt8])] = []
+    private var known: KnownNodeKeys
+
+    /// Looks at every node; refuses the ones whose key is another than it was, unless `accepted` names them.
+    init(
+        for nodes: [NodeRecord],
+        accepted: Set<String>,
+        _ context: CommandContext,
+        _ service: ServiceConnection
+    ) async throws {
+        known = try KnownNodeKeys(context.folder)
+        let fleet = try context.folder.fleet().fleet
+        for name in accepted where !nodes.contains(where: { $0.name == name }) {
+            throw CommandFailure.usage("--accept-node-key \(name): it is none of the run's nodes")
+        }
+        for node in nodes {
+            guard let key = node.key?.publicKey else {
+                throw CommandFailure.refused(
+                    "the service shows no key of \(node.name) that a secret could be sealed to"
+                )
+            }
+            var judgement = known.judge(key, of: node.id, fleet: fleet, successions: [])
+            if case .changed = judgement {
+                let record = try await service.reading { try await $0.node(node.id, session: $1) }
+                let successions = record.key?.successions ?? []
+                judgement = known.judge(key, of: node.id, fleet: fleet, successions: successions)
+            }
+            switch judgement {
+            case .known, .succeeded: break
+            case .new: strangers.append((node.name, key))
+            case .changed(let old):
+                guard accepted.contains(node.name) else { throw Self.changed(node.name, from: old, to: key) }
+            }
+            try known.note(key, of: node.id)
+            keys[node.id] = key
+        }
+    }
+
+    /// What to compare before signing, for nodes that are new to this person.
+    var remarks: [String] {
+        strangers.map { "\($0.name) gets a secret of yours for the first time: its node key is \(Hex.encode($0.key))" }
+            + (strangers.isEmpty
+                ? [] : ["'muster-agent status' on the node shows its key; a stolen service could name its own"])
+    }
+
+    /// Remembers the keys, before anything is sealed to them.
+    func remember(_ context: CommandContext) throws { try known.write(context.folder) }
+
+    private static func changed(_ name: String, from old: [UInt8], to key: [UInt8]) -> CommandFailure {
+        .refused(
+            "the key of \(name) is \(Hex.encode(key)), but it was \(Hex.encode(old)), and that one has not signed the change. "
+                + "Either the node was enrolled anew, or the service wants to read the secret. Compare with 'muster-agent status' "
+                + "on the node; if it is right: --accept-node-key \(name)"
+        )
+    }
+}

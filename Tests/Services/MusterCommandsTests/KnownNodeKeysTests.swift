@@ -1,0 +1,50 @@
+import CanonicalJSON
+import MusterAPI
+import MusterModel
+import MusterTestSupport
+import SignatureVerification
+import Testing
+
+@testable import MusterCommands
+
+/// Which node keys a person believes.
+@Suite
+struct KnownNodeKeysTests {
+    private let fleet: FleetID
+
+    init() throws { fleet = try #require(FleetID(digest: Digest.sha256([1]))) }
+
+    private func step(_ old: String, _ new: String, _ node: NodeID, signer: String? = nil) -> NodeKeySuccession {
+        let (oldKey, newKey) = (TestKey(old).publicKey, TestKey(new).publicKey)
+        let proof = NodeKeyRequest.proof(fleet: fleet, node: node, oldKey: oldKey, newKey: newKey).canonicalBytes
+        return NodeKeySuccession(oldKey: oldKey, newKey: newKey, signature: TestKey(signer ?? old).sign(proof))
+    }
+
+    @Test("a key is believed along any chain of signatures that begins with the known one, and along no other")
+    func chains() throws {
+        let node = try #require(NodeID("node-web-1"))
+        var known = KnownNodeKeys()
+        func judge(_ key: String, _ steps: [NodeKeySuccession]) -> KnownNodeKeys.Judgement {
+            known.judge(TestKey(key).publicKey, of: node, fleet: fleet, successions: steps)
+        }
+        #expect(judge("a", []) == .new)
+        try known.note(TestKey("a").publicKey, of: node)
+        #expect(judge("a", []) == .known)
+        let changed = KnownNodeKeys.Judgement.changed(from: TestKey("a").publicKey)
+        #expect(judge("d", []) == changed)
+        // An offer that came to nothing (a to x) stands beside the way that was gone.
+        let way = [step("a", "x", node), step("a", "b", node), step("b", "c", node), step("c", "d", node)]
+        #expect(judge("d", way) == .succeeded)
+        #expect(judge("d", way.reversed()) == .succeeded)
+        for missing in 1..<4 {
+            var broken = way
+            broken.remove(at: missing)
+            #expect(judge("d", broken) == changed)
+        }
+        #expect(judge("d", [step("b", "d", node)]) == changed)
+        #expect(judge("d", [step("a", "d", node, signer: "d")]) == changed)
+        let other = try #require(NodeID("node-web-2"))
+        #expect(judge("d", [step("a", "d", other)]) == changed)
+        #expect(judge("d", [step("a", "b", node), step("b", "a", node)]) == changed)
+    }
+}
