@@ -83,7 +83,7 @@ public struct Reporter: Reporting {
         let trusted = await state.trusted
         let troubles = [memory.keyTrouble ?? "", await state.hold].filter { !$0.isEmpty }
         return NodeReport(
-            agentVersion: AgentVersion.text,
+            agentVersion: MusterVersion.text,
             osRelease: facts.osRelease,
             kernel: facts.kernel,
             architecture: (try? await installer.architecture()) ?? facts.machine,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MusterModel
 
 /// `muster`: the operator's command line.
 public struct MusterCommand: AsyncParsableCommand {
@@ -13,7 +14,7 @@ public struct MusterCommand: AsyncParsableCommand {
             NO_COLOR switches colours off. The command believes no service: releases and policy are verified from the
             fleet's first root, which is pinned in that folder.
             """,
-        version: "muster 0.1.0",
+        version: MusterVersion.line(of: "muster"),
         subcommands: [
             FleetCommand.self, EnrollCommand.self, NodeCommand.self, ReleaseCommand.self, PolicyCommand.self,
             RolloutCommand.self, RunCommand.self, SSHCommand.self, Verify.self, Events.self, Login.self, Logout.self,

@@ -14,7 +14,7 @@ struct FleetCalls: Sendable {
     func describe(_ call: Call) -> Response {
         Answer.body(
             ServiceDescription(
-                version: FleetService.version,
+                version: MusterVersion.text,
                 fleet: service.repository.current?.fleet,
                 keys: service.keys.description,
                 time: call.time
@@ -36,7 +36,7 @@ struct FleetCalls: Sendable {
         service.log.info("there is a fleet now: \(service.repository.current?.fleet.text ?? "")")
         return Answer.body(
             ServiceDescription(
-                version: FleetService.version,
+                version: MusterVersion.text,
                 fleet: service.repository.current?.fleet,
                 keys: service.keys.description,
                 time: call.time

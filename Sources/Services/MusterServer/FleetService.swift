@@ -16,9 +16,6 @@ import MusterSystem
 
 /// One running service: its parts, each of which does one thing.
 final class FleetService: Sendable {
-    /// The version of this program.
-    static let version = "0.1.0"
-
     let options: ServeOptions
     let log: Logger
     let state: StateDirectory

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MusterModel
 
 /// `musterd`.
 public struct MusterdCommand: AsyncParsableCommand {
@@ -9,7 +10,7 @@ public struct MusterdCommand: AsyncParsableCommand {
         discussion: """
             Exit codes: 0 ended as asked, 1 failed (the reason is on standard error), 64 wrong usage.
             """,
-        version: FleetService.version,
+        version: MusterVersion.line(of: "musterd"),
         subcommands: [ServeCommand.self]
     )
 

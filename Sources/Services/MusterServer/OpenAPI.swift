@@ -1,3 +1,5 @@
+import MusterModel
+
 /// The description of the API that is served at `/openapi.yaml`; `OpenAPITests` holds the routes to it.
 enum OpenAPI {
     /// OpenAPI 3.1.
@@ -5,7 +7,7 @@ enum OpenAPI {
         openapi: 3.1.0
         info:
           title: muster fleet service
-          version: 0.1.0
+          version: \(MusterVersion.text)
           description: >
             Members may be added to any body and are ignored by readers that do not know them. Errors are problem documents
             of RFC 9457 whose type is urn:muster:problem:CODE. Bodies over their limit get 413, malformed ones 400.

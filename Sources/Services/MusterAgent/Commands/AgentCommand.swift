@@ -1,4 +1,5 @@
 import ArgumentParser
+import MusterModel
 
 /// `muster-agent`: the program on every node.
 ///
@@ -12,7 +13,7 @@ public struct AgentCommand: AsyncParsableCommand {
         discussion: """
             Exit codes: 0 done; 1 could not be done; 2 (status) not enrolled; 64 wrong command line.
             """,
-        version: AgentVersion.text,
+        version: MusterVersion.line(of: "muster-agent"),
         subcommands: [EnrollCommand.self, ServeCommand.self, StatusCommand.self, PrincipalsCommand.self]
     )
 
