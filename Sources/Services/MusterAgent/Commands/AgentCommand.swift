@@ -14,7 +14,9 @@ public struct AgentCommand: AsyncParsableCommand {
             Exit codes: 0 done; 1 could not be done; 2 (status) not enrolled; 64 wrong command line.
             """,
         version: MusterVersion.line(of: "muster-agent"),
-        subcommands: [EnrollCommand.self, ServeCommand.self, StatusCommand.self, PrincipalsCommand.self]
+        subcommands: [
+            EnrollCommand.self, ServeCommand.self, StatusCommand.self, PrincipalsCommand.self, WithdrawCommand.self,
+        ]
     )
 
     /// A command without arguments.

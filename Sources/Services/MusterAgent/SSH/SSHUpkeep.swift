@@ -34,6 +34,8 @@ public actor SSHUpkeep: SSHReporting {
     let clock: AgentClock
     let logger: Logger
     private let logins: SSHLogins
+    /// Our own file, as it was called at the start: once it was replaced, nobody can say.
+    private let ownProgram = SSHDReload.realPath("/proc/self/exe")
     private let wakes: AsyncStream<Void>
     private nonisolated let bell: AsyncStream<Void>.Continuation
 
@@ -214,7 +216,7 @@ public actor SSHUpkeep: SSHReporting {
         let part = SSHDDropIn(
             userAuthorities: paths.userAuthorities,
             revocations: paths.revocations,
-            principalsProgram: options.principalsProgram ?? SSHDReload.realPath("/proc/self/exe") ?? "muster-agent",
+            principalsProgram: options.principalsProgram ?? ownProgram ?? "muster-agent",
             principalsUser: options.principalsUser,
             login: paths.login,
             hostCertificates: shown.map(\.certificatePath)
