@@ -2,6 +2,9 @@ import Glibc
 
 /// What a service tells systemd by `$NOTIFY_SOCKET`; nothing happens where systemd did not start it (sd_notify(3)).
 public enum ServiceNotification {
+    /// Whether systemd started this process and waits to be told.
+    public static var isExpected: Bool { environment("NOTIFY_SOCKET") != nil }
+
     /// The service does its work now.
     public static func ready(status: String? = nil) {
         send("READY=1" + (status.map { "\nSTATUS=\($0)" } ?? ""))

@@ -142,7 +142,9 @@ struct ServeCommand: AsyncParsableCommand {
                 for line in greeting.lines { Self.say(line) }
             }
             if let token = try server.service.makeSetupToken() {
-                Self.say("musterd: set-up token: \(token.line)")
+                // What systemd is told ends up in the journal, which more people may read than root.
+                let isWatched = ServiceNotification.isExpected
+                Self.say("musterd: set-up token: \(isWatched ? "in \(stateDirectory)/setup-token" : token.line)")
             }
             try await server.run()
         } catch {
