@@ -18,6 +18,46 @@ public enum AtomicFile {
         try Directory.sync(Directory.parent(of: path))
     }
 
+    /// Writes `bytes` to `path` where nothing has that name yet; false where something has.
+    ///
+    /// Of several who try, one alone gets true. Synced like `write`.
+    public static func create(_ bytes: [UInt8], at path: String, mode: UInt32 = 0o600) throws(SystemError) -> Bool {
+        let temporary = try Self.temporary(for: path, mode: mode)
+        defer { unlink(temporary.path) }
+        try temporary.write(bytes)
+        try temporary.sync()
+        guard link(temporary.path, path) == 0 else {
+            if errno == EEXIST { return false }
+            throw SystemError("create", path, errno: errno)
+        }
+        try Directory.sync(Directory.parent(of: path))
+        return true
+    }
+
+    /// Copies the contents of the file `source` to `path`, replacing it whole; synced like `write`.
+    public static func copy(_ source: String, to path: String, mode: UInt32 = 0o600) throws(SystemError) {
+        let from = try OpenFile(source)
+        let temporary = try Self.temporary(for: path, mode: mode)
+        do throws(SystemError) {
+            var failure: SystemError?
+            try from.forEachPiece { piece in
+                guard failure == nil else { return }
+                do throws(SystemError) {
+                    try temporary.write(piece)
+                } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            try temporary.sync()
+            guard Glibc.rename(temporary.path, path) == 0 else { throw SystemError("replace", path, errno: errno) }
+        } catch {
+            unlink(temporary.path)
+            throw error
+        }
+        try Directory.sync(Directory.parent(of: path))
+    }
+
     /// Removes `path` for good; no error where it does not exist.
     public static func remove(_ path: String) throws(SystemError) {
         guard unlink(path) == 0 else {

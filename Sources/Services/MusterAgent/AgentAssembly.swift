@@ -98,6 +98,7 @@ public struct AgentAssembly: Sendable {
             service: service,
             runs: runs,
             checks: configuration.checks,
+            selfUpgrade: SelfUpgrade(paths, root: configuration.root, options: configuration.upgrade, logger: logger),
             clock: clock,
             limits: upgradeLimits,
             logger: logger

@@ -24,6 +24,8 @@ public struct AgentConfiguration: Hashable, Sendable {
     public var checks: [HealthCheck] = []
     /// How the agent looks after sshd.
     public var ssh = SSHOptions()
+    /// How the agent upgrades itself.
+    public var upgrade = SelfUpgradeOptions()
 
     /// The configuration of a node whose owner decided nothing.
     public init() {}
@@ -37,6 +39,7 @@ public struct AgentConfiguration: Hashable, Sendable {
         if fields.has("health") {
             for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }
         }
+        if fields.has("self_upgrade") { upgrade = try SelfUpgradeOptions(try fields.fields("self_upgrade")) }
         if fields.has("ssh") { ssh = try SSHOptions(try fields.fields("ssh")) }
     }
 

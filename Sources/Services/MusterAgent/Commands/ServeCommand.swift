@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
         guard let level = Logger.Level(rawValue: logLevel) else { throw ValidationError("unknown --log-level") }
         let logger = Self.logger(level)
         let paths = state.paths
+        WatcherLauncher.usual.resume(paths)
         guard let enrollment = try Enrollment.load(paths) else {
             throw EnrollmentError("this node has not joined a fleet: run 'muster-agent enroll' first")
         }

@@ -36,6 +36,8 @@ public struct AgentPaths: Sendable {
     public var saved: String { folder + "/saved" }
     /// Approved commands that were asked for, a folder each: see `RunFolder`.
     public var runs: String { folder + "/runs" }
+    /// An upgrade of the agent itself: see `WatchFolder`.
+    public var watcher: WatchFolder { WatchFolder(folder + "/watcher") }
     /// Held by the one agent that uses the folder.
     public var lock: String { folder + "/lock" }
 

@@ -29,32 +29,37 @@ extension UpgradeRunner {
         }
     }
 
-    /// confirming -> done or rolling back: health checks, then a report that reaches the service in time.
+    /// confirming -> done or rolling back.
     func confirm(_ journal: UpgradeJournal) async throws(UpgradeStop) {
+        try await apply(try await proof(of: journal))
+    }
+
+    /// Whether the new version stays: health checks, then a report that reaches the service in time.
+    func proof(of journal: UpgradeJournal) async throws(UpgradeStop) -> UpgradeJournal.Event {
         let release = journal.release
         let found = try await packageState(release.package)
         guard found == .installed(version: release.version) else {
-            return try await apply(.undone("\(release.package) is \(found.words) after the installation"))
+            return .undone("\(release.package) is \(found.words) after the installation")
         }
         let result = await health.run(release.healthChecks + checks)
         try ensureRunning()
         if case .failed(let reason) = result {
-            return try await apply(.undone("\(release.package) \(release.version) fails its health check: \(reason)"))
+            return .undone("\(release.package) \(release.version) fails its health check: \(reason)")
         }
         let deadline = clock.monotonic() + limits.confirmSeconds * 1000
         var reason = ""
         repeat {
             guard let failure = await reporting.report(within: limits.courtesySeconds) else {
                 try ensureRunning()
-                return try await apply(.confirmed)
+                return .confirmed
             }
             try ensureRunning()
             reason = failure
             try? await clock.sleep(.milliseconds(limits.confirmPause))
             try ensureRunning()
         } while clock.monotonic() < deadline
-        try await apply(
-            .undone("the service was not reached within \(limits.confirmSeconds) seconds after the upgrade: \(reason)")
+        return .undone(
+            "the service was not reached within \(limits.confirmSeconds) seconds after the upgrade: \(reason)"
         )
     }
 
@@ -100,7 +105,7 @@ extension UpgradeRunner {
         }.value
     }
 
-    private func useUp(_ statement: Statement) async throws(UpgradeStop) {
+    func useUp(_ statement: Statement) async throws(UpgradeStop) {
         do throws(SystemError) {
             try await state.execute(statement, at: clock.now())
         } catch {

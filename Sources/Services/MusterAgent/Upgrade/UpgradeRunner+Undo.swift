@@ -60,7 +60,7 @@ extension UpgradeRunner {
     }
 
     /// Fetches a saved file that got lost: its hash is known, so it needs no other trust.
-    private func fetchAgain(_ release: InstalledRelease) async -> String? {
+    func fetchAgain(_ release: InstalledRelease) async -> String? {
         do throws(DownloadError) {
             unlink(state.paths.saved(release))
             try await download.fetch(release)

@@ -17,6 +17,7 @@ public struct UpgradeRunner: Sendable {
     let reporting: any Reporting
     let queue: AssignmentQueue
     let checks: [HealthCheck]
+    let selfUpgrade: SelfUpgrade?
     let clock: AgentClock
     let limits: UpgradeLimits
     let logger: Logger
@@ -32,6 +33,7 @@ public struct UpgradeRunner: Sendable {
         service: any FleetService,
         runs: NodeRuns? = nil,
         checks: [HealthCheck] = [],
+        selfUpgrade: SelfUpgrade? = nil,
         clock: AgentClock,
         limits: UpgradeLimits = UpgradeLimits(),
         logger: Logger
@@ -43,6 +45,7 @@ public struct UpgradeRunner: Sendable {
         self.health = health
         self.reporting = reporting
         self.checks = checks
+        self.selfUpgrade = selfUpgrade
         self.clock = clock
         self.limits = limits
         self.logger = logger
@@ -58,10 +61,13 @@ public struct UpgradeRunner: Sendable {
 
     /// Finishes or undoes what the journal says; returns when there is no journal any more.
     public func run() async throws(UpgradeStop) {
-        if let journal = await state.journal, journal.phase == .installing { try await resume(journal) }
+        if let journal = await state.journal, journal.phase == .installing, !isWatched(journal) {
+            try await resume(journal)
+        }
         while let journal = await state.journal {
             try ensureRunning()
             log(journal)
+            if try await attendSelf(journal) { continue }
             switch journal.phase {
             case .assigned: try await persevere(journal, fetch)
             case .downloaded: try await persevere(journal, verify)

@@ -1,0 +1,155 @@
+import ByteCoding
+import Logging
+import MusterModel
+import MusterSystem
+import Synchronization
+
+/// The agent's side of an upgrade of itself: it prepares the watcher, and tells how things are by the watcher's files.
+///
+/// The journal stays the agent's and the one truth about the upgrade; the files in `WatchFolder` say how far a step of it is.
+public final class SelfUpgrade: Sendable {
+    /// How things are.
+    enum Outlook: Equatable, Sendable {
+        /// The watcher is at work.
+        case pending
+        /// This very process is the new agent, and has to prove itself.
+        case mustProve
+        /// The new agent has proved itself.
+        case confirmed
+        /// The version before is there, for this reason; `untouched` where it was never gone.
+        case undone(String, untouched: Bool)
+    }
+
+    /// How long a watcher that was just started is given before another one is, in milliseconds.
+    private static let startTime: Int64 = 5000
+
+    /// What the owner decided.
+    let options: SelfUpgradeOptions
+    private let paths: AgentPaths
+    private let root: String
+    private let launcher: WatcherLauncher
+    private let process: OwnProcess
+    private let logger: Logger
+    private let launched = Mutex<(at: Int64, program: DetachedProgram)?>(nil)
+
+    /// The upgrades of the agent with these files.
+    public convenience init(_ paths: AgentPaths, root: String, options: SelfUpgradeOptions, logger: Logger) {
+        self.init(paths, root: root, options: options, launcher: .usual, process: .current, logger: logger)
+    }
+
+    init(
+        _ paths: AgentPaths,
+        root: String,
+        options: SelfUpgradeOptions,
+        launcher: WatcherLauncher,
+        process: OwnProcess,
+        logger: Logger
+    ) {
+        self.paths = paths
+        self.root = root
+        self.options = options
+        self.launcher = launcher
+        self.process = process
+        self.logger = logger
+    }
+
+    private var folder: WatchFolder { paths.watcher }
+
+    /// Whether a journal is of the agent's own package, and there is a version to go back to.
+    ///
+    /// The first package on a node where the agent came otherwise is an upgrade like any other: the agent that runs is not it.
+    func isOwn(_ journal: UpgradeJournal) -> Bool {
+        guard case .file = journal.source else { return false }
+        return journal.release.package == options.package
+    }
+
+    /// Whether a watcher was prepared for this journal.
+    func isWatched(_ journal: UpgradeJournal) -> Bool {
+        (try? folder.plan())?.rollout == journal.rollout
+    }
+
+    /// Why the agent cannot upgrade itself here; nil where it can.
+    var obstacle: String? {
+        guard options.restartCommand == nil else { return nil }
+        return
+            "nothing on this node can restart the agent: systemd does not run it, and its configuration does not say "
+            + "how (\"self_upgrade\": {\"restart\": [COMMAND]})"
+    }
+
+    /// Puts the program that runs, and what it has to do as the watcher, on the disk; and sees that it starts.
+    func prepare(_ journal: UpgradeJournal) async throws(SystemError) {
+        guard case .file(let previous) = journal.source, let restart = options.restartCommand else {
+            throw SystemError("watch", options.package, because: obstacle ?? "there is no way back")
+        }
+        let plan = WatchPlan(
+            rollout: journal.rollout,
+            release: journal.release,
+            file: journal.installedRelease,
+            previous: previous,
+            root: root,
+            restart: restart,
+            seconds: options.watchSeconds
+        )
+        guard StoredPackage.open(paths.saved(previous), previous) != nil else {
+            throw SystemError("watch", options.package, because: "\(paths.saved(previous)) is damaged or gone")
+        }
+        try folder.prepare(plan, program: "/proc/self/exe")
+        let result = try await Command(folder.program, ["--version"]).run(timeout: .seconds(60))
+        guard result.succeeded else {
+            _ = try folder.clear()
+            throw SystemError(
+                "start",
+                folder.program,
+                because: "it \(result.endingText): \(result.errorText.bounded(512))"
+            )
+        }
+    }
+
+    /// Starts the watcher where it has work to do and none is at it.
+    func keepWatcher(at now: Int64) {
+        launched.withLock { launched in
+            _ = launched?.program.hasEnded()
+            if let last = launched, now - last.at < Self.startTime { return }
+            guard folder.needsWatcher else { return }
+            do throws(SystemError) {
+                launched = (now, try launcher.launch(paths))
+                logger.notice("the watcher was started", metadata: ["program": "\(folder.program)"])
+            } catch {
+                logger.error("the watcher does not start", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    /// How things are by the watcher's files.
+    func outlook() throws(SystemError) -> Outlook {
+        let progress = try folder.progress()
+        switch try folder.verdict() {
+        case .confirmed: return .confirmed
+        case .undone(let reason):
+            guard progress.phase == .ended else { return .pending }
+            return .undone(reason, untouched: !progress.hasChanged && !progress.hasRestarted)
+        case nil:
+            guard progress.phase.isForward, process.isRestarted(progress), !OwnProcess.isReplaced else {
+                return .pending
+            }
+            return .mustProve
+        }
+    }
+
+    /// Says whether the new agent stays, unless that is decided.
+    func claim(_ verdict: WatchVerdict) throws(SystemError) {
+        try folder.claim(verdict)
+    }
+
+    /// Whether the watcher has nothing left to do but to end.
+    var isDecided: Bool { Directory.exists(folder.verdictFile) }
+
+    /// Removes the watcher's files; false while it is still there.
+    func clear() throws(SystemError) -> Bool { try folder.clear() }
+
+    /// What is going on, for reports.
+    func note(_ journal: UpgradeJournal) -> String {
+        "the agent upgrades itself, watched by its \(journal.source?.version ?? "own") program: the new one has "
+            + "\(options.watchSeconds) seconds from its restart to prove itself, or the one before is put back"
+    }
+}

@@ -1,0 +1,59 @@
+import Logging
+import MusterModel
+import MusterSystem
+import PackageInstaller
+
+/// The way back.
+extension UpgradeWatcher {
+    /// putting-back -> returning, or ended where nothing but the version before was ever there; tries as long as it takes.
+    mutating func putBack() async {
+        var backoff = Backoff(limits.putBack, seed: clock.random())
+        while !Task.isCancelled {
+            guard let found = await found() else { return }
+            if isUntouched(found) { return enter(progress.hasRestarted ? .returning : .ended) }
+            guard let reason = await putBackFailure() else { continue }
+            let wait = backoff.next() ?? .seconds(300)
+            logger.error("cannot put the version before back", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
+            try? await clock.sleep(wait)
+        }
+    }
+
+    /// returning -> ended.
+    mutating func bringBack() async {
+        var backoff = Backoff(limits.putBack, seed: clock.random())
+        while !Task.isCancelled {
+            order()
+            guard let reason = await restart(plan.restart) else { return enter(.ended) }
+            let wait = backoff.next() ?? .seconds(300)
+            logger.error("the agent does not restart", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
+            try? await clock.sleep(wait)
+        }
+    }
+
+    /// Whether the version before is there, whole, and no package manager of ours can still be at work.
+    private func isUntouched(_ found: PackageState) -> Bool {
+        guard !progress.isBusy, found == .installed(version: plan.previous.version) else { return false }
+        return plan.previous.version != plan.release.version || !progress.hasChanged
+    }
+
+    /// Runs the package manager once; why the version before is not back.
+    private mutating func putBackFailure() async -> String? {
+        let path = paths.saved(plan.previous)
+        guard let file = StoredPackage.open(path, plan.previous) else { return "\(path) is damaged or gone" }
+        progress.hasChanged = true
+        progress.isBusy = true
+        enter(.puttingBack)
+        do throws(PackageError) {
+            try await installer.install(file)
+        } catch {
+            return error.message
+        }
+        progress.isBusy = false
+        if plan.previous.version == plan.release.version {
+            enter(progress.hasRestarted ? .returning : .ended)
+            return nil
+        }
+        guard let found = await found() else { return nil }
+        return found == .installed(version: plan.previous.version) ? nil : "\(plan.release.package) is \(found.words)"
+    }
+}
