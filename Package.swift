@@ -399,8 +399,8 @@ let testTargets: [Target] = [
     .target(
         name: "AgentTestSupport",
         dependencies: [
-            "ByteCoding", "CanonicalJSON", "TUF", "MusterModel", "MusterAPI", "MusterSystem", "MusterClient",
-            "TUFClient", "PackageInstaller", "MusterAgent", logging,
+            "ByteCoding", "CanonicalJSON", "TUF", "MusterModel", "MusterAPI", "MusterSystem", "MusterKeys",
+            "MusterClient", "TUFClient", "PackageInstaller", "MusterAgent", logging,
         ],
         path: "Tests/Support/AgentTestSupport",
         swiftSettings: settings

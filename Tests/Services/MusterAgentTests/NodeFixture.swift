@@ -80,6 +80,13 @@ final class NodeFixture {
         return statement.statement.id
     }
 
+    /// Lets the service hand out a manifest with these runs, and no assignments.
+    func offer(runs: [SignedStatement], cancelled: [RunID] = []) throws {
+        sequence += 1
+        let envelope = try fleet.manifest(for: TestAgent.node, sequence: sequence, runs: runs, cancelled: cancelled)
+        try TestAgent.service(folder.path).offer(envelope, sequence: sequence)
+    }
+
     /// Lets the service hand out a manifest with these assignments.
     func offer(_ assignments: [UpdateManifest.Assignment], tags: [SignedStatement] = []) throws {
         sequence += 1

@@ -2,12 +2,16 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterAgent
+import MusterModel
 import MusterSystem
 
 /// A fleet service that is a folder: `manifest` and `sequence` are what it hands out, `reports` what it got, a line each.
 ///
+/// Of each run, `run-ID` is the last that it was told, `run-ID.output` what the process wrote, `run-ID.log` the states that it was
+/// told, a line each; while there is a file `cancel-ID` it asks for the end of the run.
+///
 /// Nobody has to run, so a node may be killed and started again without losing it.
-public struct FolderService: FleetService {
+public struct FolderService: FleetService, RunService {
     private let folder: String
 
     /// The service in that folder, which exists.
@@ -21,9 +25,14 @@ public struct FolderService: FleetService {
         try AtomicFile.write(Array("\(sequence)".utf8), to: folder + "/sequence")
     }
 
-    /// From now on no report is taken.
+    /// From now on no report is taken, and nothing of any run.
     public func closeForReports() throws {
         try AtomicFile.write([], to: folder + "/closed")
+    }
+
+    /// Reports are taken again.
+    public func open() throws {
+        try AtomicFile.remove(folder + "/closed")
     }
 
     /// Every report that came, oldest first.
@@ -46,11 +55,69 @@ public struct FolderService: FleetService {
         }
     }
 
-    /// The manifest, if it is newer.
+    /// Keeps what a node says of a run, output once only.
+    public func update(_ run: RunID, _ update: RunUpdate) async throws(FleetServiceError) -> RunUpdateReply {
+        do throws(SystemError) {
+            guard !Directory.exists(folder + "/closed") else {
+                throw SystemError("reach", folder, because: "it is closed")
+            }
+            let path = folder + "/run-\(run)"
+            var output = try BoundedFile.readIfPresent(path + ".output", limit: 1 << 30) ?? []
+            let new = update.output.flatMap(\.data)
+            if update.offset <= output.count, Int(update.offset) + new.count > output.count {
+                output += new[(output.count - Int(update.offset))...]
+                try AtomicFile.write(output, to: path + ".output")
+            }
+            let log = try BoundedFile.readIfPresent(path + ".log", limit: 1 << 20) ?? []
+            try AtomicFile.write(log + Array((update.state.rawValue + "\n").utf8), to: path + ".log")
+            try AtomicFile.write(update.json.canonicalBytes, to: path)
+            return RunUpdateReply(
+                received: Int64(output.count),
+                cancel: Directory.exists(folder + "/cancel-\(run)")
+            )
+        } catch {
+            throw FleetServiceError("\(error)")
+        }
+    }
+
+    /// The last that a node said of a run; nil where it said nothing.
+    public func lastUpdate(_ run: RunID) throws -> RunUpdate? {
+        try BoundedFile.readIfPresent(folder + "/run-\(run)", limit: 1 << 20).map { try RunUpdate.parse($0) }
+    }
+
+    /// All states that a node said a run is in, in order.
+    public func states(_ run: RunID) throws -> [String] {
+        let text = try BoundedFile.readIfPresent(folder + "/run-\(run).log", limit: 1 << 20) ?? []
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// What a run has written, as far as it came.
+    public func output(_ run: RunID) throws -> [UInt8] {
+        try BoundedFile.readIfPresent(folder + "/run-\(run).output", limit: 1 << 30) ?? []
+    }
+
+    /// Loses everything after the first `count` bytes of a run's output, as a service that was set back.
+    public func setBack(_ run: RunID, to count: Int) throws {
+        let path = folder + "/run-\(run).output"
+        try AtomicFile.write(Array(try output(run).prefix(count)), to: path)
+    }
+
+    /// From now on the answer to every update of the run asks for its end.
+    public func askToCancel(_ run: RunID) throws {
+        try AtomicFile.write([], to: folder + "/cancel-\(run)")
+    }
+
+    /// The manifest, if it is newer or becomes so in time.
     public func manifest(after sequence: Int64, wait: Int) async throws(FleetServiceError) -> [UInt8]? {
-        guard let text = try? BoundedFile.read(folder + "/sequence", limit: 32),
-            let offered = Int64(String(decoding: text, as: UTF8.self)), offered > sequence
-        else { return nil }
-        return try? BoundedFile.read(folder + "/manifest", limit: 8 << 20)
+        for _ in 0...(wait * 50) {
+            if let text = try? BoundedFile.read(folder + "/sequence", limit: 32),
+                let offered = Int64(String(decoding: text, as: UTF8.self)), offered > sequence
+            {
+                return try? BoundedFile.read(folder + "/manifest", limit: 8 << 20)
+            }
+            if wait > 0 { try? await Task.sleep(for: .milliseconds(20)) }
+            if Task.isCancelled { break }
+        }
+        return nil
     }
 }

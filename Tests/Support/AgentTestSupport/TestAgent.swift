@@ -2,6 +2,7 @@ import ByteCoding
 import Logging
 import MusterAgent
 import MusterClient
+import MusterKeys
 import MusterModel
 import MusterSystem
 import PackageInstaller
@@ -22,6 +23,8 @@ public struct TestAgent: Sendable {
     public let state: NodeState
     /// The agent.
     public let agent: Agent
+    /// Its runs.
+    public let runs: NodeRuns
     /// The package manager.
     public let installer: DpkgInstaller
 
@@ -64,7 +67,10 @@ public struct TestAgent: Sendable {
         service other: (any FleetService)? = nil,
         wait: Int = 0,
         clock: AgentClock = .system,
+        supervisor: String = "/proc/self/exe",
+        key: Ed25519SecretKey? = nil,
         observer: @escaping JournalObserver = { _ in },
+        runObserver: @escaping RunObserver = { _ in },
         trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in }
     ) async throws {
         self.folder = folder
@@ -108,6 +114,21 @@ public struct TestAgent: Sendable {
             configuration: configuration,
             pace: pace
         )
+        var runLimits = RunLimits()
+        runLimits.retry = Backoff.Policy(attempts: nil, first: 50, longest: 200)
+        runLimits.tick = 20
+        runs = try NodeRuns(
+            state: state,
+            enrollment: enrollment,
+            authority: trust,
+            service: Self.service(folder),
+            secrets: { sealed, purpose in key.flatMap { SealedSecret.open(sealed, with: $0, for: purpose) } },
+            launcher: SupervisorLauncher(program: supervisor),
+            clock: clock,
+            limits: runLimits,
+            logger: logger,
+            observer: runObserver
+        )
         let runner = UpgradeRunner(
             state: state,
             installer: installer,
@@ -116,6 +137,7 @@ public struct TestAgent: Sendable {
             health: HealthChecker(root: Self.root(folder), transport: transport, clock: clock),
             reporting: reporter,
             service: service,
+            runs: runs,
             clock: clock,
             limits: limits ?? impatient,
             logger: logger
@@ -131,6 +153,7 @@ public struct TestAgent: Sendable {
             runner: runner,
             reporter: reporter,
             pace: pace,
+            runs: runs,
             clock: clock,
             limits: agentLimits,
             logger: logger

@@ -11,13 +11,18 @@ import MusterSystem
 /// soon as PHASE is on the disk. With `filling-disk` for PHASE it lives, and the file system of its downloads is filled
 /// while a package is on its way: only for a file system of its own.
 ///
+/// `muster-agent-crashing run FOLDER [STEP]` carries out what runs there are, and ends itself by SIGKILL as soon as STEP of any run is
+/// done. It is its own supervisor of runs, as the shipped agent is.
+///
 /// `muster-agent-crashing rotate STATE ROOT STEP` is `muster-agent serve --once` for a node that joined a real service, and ends
 /// itself by SIGKILL as soon as STEP of a rotation of its key is done.
 @main
 struct CrashingAgent {
     static func main() async throws {
+        if let code = RunSupervisor.quickly(CommandLine.arguments) { exit(code) }
         let words = CommandLine.arguments.dropFirst()
         guard let folder = words.first else { exit(64) }
+        if folder == "run" { return try await run(Array(words.dropFirst())) }
         if folder == "rotate" { return try await rotate(Array(words.dropFirst())) }
         let phase = words.dropFirst().first
         let downloads = TestAgent.paths(folder).downloads
@@ -30,6 +35,23 @@ struct CrashingAgent {
         let reason = await node.agent.turn()
         await transport.close()
         if let reason {
+            print(reason)
+            exit(1)
+        }
+    }
+
+    private static func run(_ words: [String]) async throws {
+        guard let folder = words.first else { exit(64) }
+        let step = words.dropFirst().first
+        let transport = try HTTPTransport()
+        let node = try await TestAgent(folder, transport: transport) { _ in
+        } runObserver: { reached in
+            if reached.rawValue == step { kill(getpid(), SIGKILL) }
+        }
+        let reason = await node.agent.turn()
+        let undelivered = await node.runs.once()
+        await transport.close()
+        if let reason = reason ?? undelivered {
             print(reason)
             exit(1)
         }

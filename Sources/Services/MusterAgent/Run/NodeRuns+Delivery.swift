@@ -22,7 +22,8 @@ extension NodeRuns {
             // The first one carries no output: its answer says what the service has.
             let pieces = isFirst ? [] : (try? reader.read(from: offset, limit: limits.piece)) ?? []
             let size = pieces.reduce(0) { $0 + Int64($1.data.count) }
-            let isWhole = run.outcome != nil && offset + size >= ((try? reader.count()) ?? 0)
+            let total = (try? reader.count()) ?? 0
+            let isWhole = run.outcome != nil && offset + size >= total
             if run.outcome == nil, !isFirst {
                 let isPatient = size < Int64(limits.piece) && clock.monotonic() - sent < limits.pace
                 if pieces.isEmpty || isPatient {
@@ -40,12 +41,12 @@ extension NodeRuns {
                 undelivered[id] = nil
                 backoff.reset()
                 sent = clock.monotonic()
-                isFirst = false
                 if reply.cancel { try? cancel(id) }
                 stalls = reply.received <= offset && size > 0 ? stalls + 1 : 0
                 // A service that takes no more of the output has decided so; the outcome must not wait for ever.
                 if update.state.isFinal, reply.received >= offset + size || stalls > 3 { return delivered(id) }
-                offset = stalls > 3 ? offset + size : min(reply.received, offset + size)
+                offset = stalls > 3 ? offset + size : min(reply.received, isFirst ? total : offset + size)
+                isFirst = false
             } catch {
                 undelivered[id] = error.message
                 logger.debug("a run's update is not delivered", metadata: ["run": "\(id)", "reason": "\(error)"])
