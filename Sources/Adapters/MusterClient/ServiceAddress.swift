@@ -23,6 +23,25 @@ public struct ServiceAddress: Hashable, Sendable, CustomStringConvertible {
     /// The value as it is written.
     public var description: String { text }
 
+    /// The host's name or address alone, without the brackets of IPv6.
+    public var host: String {
+        let authority = authority
+        if authority.hasPrefix("[") { return String(authority.dropFirst().prefix { $0 != "]" }) }
+        return String(authority.prefix { $0 != ":" })
+    }
+
+    /// The TCP port, the scheme's own where the address names none.
+    public var port: UInt16 {
+        let usual: UInt16 = text.hasPrefix("https:") ? 443 : 80
+        let behind = authority.hasPrefix("[") ? authority.drop { $0 != "]" }.dropFirst() : authority.drop { $0 != ":" }
+        return UInt16(behind.dropFirst()) ?? usual
+    }
+
+    private var authority: Substring {
+        // Both schemes end in the same three characters.
+        text.dropFirst(text.hasPrefix("https:") ? 8 : 7).prefix { $0 != "/" }
+    }
+
     /// The URL of a path (beginning with `/`) below the address.
     public func url(_ path: String, query: [(String, String)] = []) -> String {
         var url = text + path

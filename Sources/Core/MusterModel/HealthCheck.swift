@@ -12,6 +12,11 @@ public struct HealthCheck: Hashable, Sendable {
         case tcp(host: String, port: Int)
         /// Fetches a URL (`http://…`); any 2xx status passes.
         case http(String)
+        /// Asks systemd whether a unit is active, such as `nginx.service`; where systemd does not run the machine, there is
+        /// nothing to ask, and it passes.
+        case unit(String)
+        /// Something that a later version signed and this one cannot do: the check fails, naming its members.
+        case unknown(JSONObject)
     }
 
     /// What is tried.
@@ -28,7 +33,9 @@ public struct HealthCheck: Hashable, Sendable {
         self.attempts = attempts
     }
 
-    /// Reads a check: `{"command": […]}`, `{"tcp": {"host", "port"}}` or `{"http": URL}`, with its limits.
+    /// Reads a check: `{"command": […]}`, `{"tcp": {"host", "port"}}`, `{"http": URL}` or `{"unit": NAME}`, with its limits.
+    ///
+    /// A check of another kind is read too, so that a release that has one can be shown; it never passes.
     public init(_ fields: JSONFields) throws(JSONError) {
         if fields.has("command") {
             let arguments = try fields.strings("command", limit: 64)
@@ -37,8 +44,14 @@ public struct HealthCheck: Hashable, Sendable {
         } else if fields.has("tcp") {
             let tcp = try fields.fields("tcp")
             probe = .tcp(host: try tcp.string("host", limit: 255), port: Int(try tcp.integer("port", in: 1...65535)))
-        } else {
+        } else if fields.has("http") {
             probe = .http(try fields.string("http", limit: 2048))
+        } else if fields.has("unit") {
+            let unit = try fields.string("unit", limit: 256)
+            guard Self.isUnit(unit) else { throw fields.error("unit", "is no name of a systemd unit") }
+            probe = .unit(unit)
+        } else {
+            probe = .unknown(fields.object)
         }
         timeoutSeconds = Int(
             try fields.optional("timeout_seconds") { fields, key throws(JSONError) in
@@ -59,7 +72,25 @@ public struct HealthCheck: Hashable, Sendable {
         case .command(let arguments): object["command"] = .array(arguments.map { .string($0) })
         case .tcp(let host, let port): object["tcp"] = ["host": .string(host), "port": JSONValue(port)]
         case .http(let url): object["http"] = .string(url)
+        case .unit(let name): object["unit"] = .string(name)
+        case .unknown(let members): object = members
         }
         return .object(object)
+    }
+
+    /// What a check of a kind that is not known here asks for, by its members' names.
+    public static func kind(of unknown: JSONObject) -> String {
+        let names = unknown.members.map(\.key).filter { $0 != "timeout_seconds" && $0 != "attempts" }
+        return names.isEmpty ? "nothing" : names.joined(separator: ", ")
+    }
+
+    /// Whether it can name a unit, and nothing else to systemctl: no option, no pattern, no path.
+    static func isUnit(_ name: String) -> Bool {
+        guard let first = name.utf8.first, first != UInt8(ascii: "-"), name.contains(".") else { return false }
+        return name.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || ":-_.\\@".utf8.contains(byte)
+        }
     }
 }

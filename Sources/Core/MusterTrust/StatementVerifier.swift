@@ -123,6 +123,21 @@ public enum StatementVerifier {
         }
     }
 
+    /// When the request would be allowed, where nothing but the hour stands against it; nil where something else does.
+    private static func opens(
+        _ request: PolicyRequest,
+        _ reasons: [PolicyReason],
+        _ policy: FleetPolicy,
+        _ time: UTCTime
+    ) -> UTCTime? {
+        // What stands against it whatever the rules say comes alone.
+        if let reason = reasons.first, reasons.count == 1, reason.rule == nil { return reason.opens }
+        return policy.verdicts(request, time: time).compactMap { verdict -> UTCTime? in
+            guard verdict.shortage == nil, verdict.reasons.allSatisfy({ $0.opens != nil }) else { return nil }
+            return verdict.reasons.compactMap(\.opens).max()
+        }.min()
+    }
+
     private static func outcome(
         _ statement: Statement,
         _ request: PolicyRequest,
@@ -145,7 +160,9 @@ public enum StatementVerifier {
         case .needsApprovals(let shortage): return .needsApprovals(shortage)
         case .refused(let reasons):
             let text = PolicyDecision.refused(reasons).description
-            return .refused(TrustRefusal(.notAllowed, "\(what) is \(text)"))
+            return .refused(
+                TrustRefusal(.notAllowed, "\(what) is \(text)", opens: opens(request, reasons, policy, time))
+            )
         }
     }
 }

@@ -82,11 +82,14 @@ public struct TrustRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let code: Code
     /// What was tried, on what, and why it is refused.
     public let message: String
+    /// When it would be allowed, where nothing but the hour stands against it.
+    public let opens: UTCTime?
 
     /// A refusal.
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, opens: UTCTime? = nil) {
         self.code = code
         self.message = message
+        self.opens = opens
     }
 
     /// The message.

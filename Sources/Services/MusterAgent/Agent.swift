@@ -33,6 +33,7 @@ public struct Agent: Sendable {
     private let keeper: KeyKeeper?
     private let ssh: SSHUpkeep?
     private let runs: NodeRuns?
+    private let metrics: NodeMetrics?
     private let clock: AgentClock
     private let limits: Limits
     private let logger: Logger
@@ -48,6 +49,9 @@ public struct Agent: Sendable {
         keeper: KeyKeeper? = nil,
         ssh: SSHUpkeep? = nil,
         runs: NodeRuns? = nil,
+        metrics: NodeMetrics? = nil,
+        visitor: Visitor? = nil,
+        pins: [String: String] = [:],
         clock: AgentClock,
         limits: Limits = Limits(),
         logger: Logger
@@ -60,6 +64,7 @@ public struct Agent: Sendable {
         self.keeper = keeper
         self.ssh = ssh
         self.runs = runs
+        self.metrics = metrics
         self.clock = clock
         self.limits = limits
         self.logger = logger
@@ -68,6 +73,8 @@ public struct Agent: Sendable {
             authority: authority,
             service: service,
             runs: runs,
+            visitor: visitor,
+            pins: pins,
             clock: clock,
             logger: logger
         )
@@ -79,6 +86,7 @@ public struct Agent: Sendable {
             group.addTask { await work() }
             group.addTask { await report() }
             group.addTask { await runs?.run() }
+            group.addTask { await measure() }
             group.addTask { await keepWatchdogQuiet() }
             group.addTask { await ssh?.run { _ = await reporter.report(within: limits.reportSeconds) } }
             ServiceNotification.ready()
@@ -92,6 +100,7 @@ public struct Agent: Sendable {
         await state.setHold(reason ?? "")
         let undelivered = await runs?.once()
         await ssh?.once()
+        await metrics?.measure()
         let failure = await reporter.report(within: limits.reportSeconds)
         await keeper?.turn()
         if let problem = reason ?? failure ?? undelivered { throw FleetServiceError(problem) }
@@ -104,7 +113,7 @@ public struct Agent: Sendable {
             while true {
                 switch try await queue.beginNext() {
                 case .begun: try await runner.run()
-                case .refused: _ = await reporter.report(within: limits.reportSeconds)
+                case .refused, .held: _ = await reporter.report(within: limits.reportSeconds)
                 case .unavailable(let reason): return reason
                 case .empty:
                     await authority.keepFresh()
@@ -145,6 +154,14 @@ public struct Agent: Sendable {
                 logger.debug("report not delivered", metadata: ["reason": "\(failure)"])
             }
             await keeper?.turn()
+            try? await clock.sleep(.seconds(await pace.seconds))
+        }
+    }
+
+    private func measure() async {
+        guard let metrics else { return }
+        while !Task.isCancelled {
+            await metrics.measure()
             try? await clock.sleep(.seconds(await pace.seconds))
         }
     }

@@ -30,6 +30,7 @@ public struct AgentAssembly: Sendable {
         self.configuration = configuration
         self.logger = logger
         upgradeLimits.confirmSeconds = Int64(configuration.confirmSeconds)
+        upgradeLimits.secondNodeSeconds = configuration.secondNodeSeconds.map { Int64($0) }
     }
 
     /// The agent of a node that has joined; `transport` is the caller's to close.
@@ -76,6 +77,9 @@ public struct AgentAssembly: Sendable {
             limits: runLimits,
             logger: logger
         )
+        let metrics = NodeMetrics(configuration.metrics, logger: logger)
+        let visitor = configuration.reachesOthers ? Visitor(clock: clock, logger: logger) : nil
+        let secondNode = SecondNode(service: service, host: address.host, port: address.port, clock: clock)
         let pace = ReportPace(seconds: configuration.reportSeconds)
         let reporter = Reporter(
             state: state,
@@ -85,7 +89,8 @@ public struct AgentAssembly: Sendable {
             configuration: configuration,
             pace: pace,
             keeper: keeper,
-            ssh: ssh
+            ssh: ssh,
+            metrics: metrics
         )
         let packages = HTTPPackageSource(service: address, transport: transport)
         let runner = UpgradeRunner(
@@ -99,6 +104,9 @@ public struct AgentAssembly: Sendable {
             runs: runs,
             checks: configuration.checks,
             selfUpgrade: SelfUpgrade(paths, root: configuration.root, options: configuration.upgrade, logger: logger),
+            secondNode: secondNode,
+            visitor: visitor,
+            pins: configuration.pins,
             clock: clock,
             limits: upgradeLimits,
             logger: logger
@@ -113,6 +121,9 @@ public struct AgentAssembly: Sendable {
             keeper: keeper,
             ssh: ssh,
             runs: runs,
+            metrics: metrics,
+            visitor: visitor,
+            pins: configuration.pins,
             clock: clock,
             limits: limits,
             logger: logger

@@ -1,4 +1,5 @@
 import CanonicalJSON
+import MusterAPI
 import MusterModel
 import MusterSystem
 
@@ -6,7 +7,9 @@ import MusterSystem
 ///
 /// ```
 /// {"root": "/", "report_seconds": 60, "confirm_seconds": 120, "report_listeners": false,
-///  "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}]}
+///  "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}, {"unit": "nginx.service"}],
+///  "second_node": {"seconds": 60}, "reach_others": false, "pins": {"postgresql-15": "the migration is in May"},
+///  "metrics": [{"name": "errors-per-second", "command": ["/usr/local/bin/error-rate"]}]}
 /// ```
 public struct AgentConfiguration: Hashable, Sendable {
     /// Where it is unless told.
@@ -22,6 +25,14 @@ public struct AgentConfiguration: Hashable, Sendable {
     public var reportsListeners = false
     /// Checks that every new version has to pass on this node, besides those of its release.
     public var checks: [HealthCheck] = []
+    /// Seconds within which a second node must have reached this one after an upgrade; nil where none need.
+    public var secondNodeSeconds: Int?
+    /// Whether this node visits others that ask for a second node.
+    public var reachesOthers = false
+    /// Packages that stay as they are on this node, whoever asks, each with the reason.
+    public var pins: [String: String] = [:]
+    /// What is measured on this node and reported.
+    public var metrics: [NodeMetric] = []
     /// How the agent looks after sshd.
     public var ssh = SSHOptions()
     /// How the agent upgrades itself.
@@ -40,6 +51,24 @@ public struct AgentConfiguration: Hashable, Sendable {
             for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }
         }
         if fields.has("self_upgrade") { upgrade = try SelfUpgradeOptions(try fields.fields("self_upgrade")) }
+        if fields.has("second_node") {
+            secondNodeSeconds = Int(try fields.fields("second_node").integer("seconds", in: 5...3600))
+        }
+        if fields.has("reach_others") { reachesOthers = try fields.bool("reach_others") }
+        if fields.has("pins") {
+            let list = try fields.fields("pins")
+            guard list.object.count <= NodeReport.localPinLimit else {
+                throw fields.error("pins", "has more than \(NodeReport.localPinLimit) entries")
+            }
+            for package in list.object.members.map(\.key) {
+                pins[package] = try list.string(package, limit: 1024)
+            }
+        }
+        if fields.has("metrics") {
+            for metric in try fields.objects("metrics", limit: NodeReport.metricLimit) {
+                metrics.append(try NodeMetric(metric))
+            }
+        }
         if fields.has("ssh") { ssh = try SSHOptions(try fields.fields("ssh")) }
     }
 

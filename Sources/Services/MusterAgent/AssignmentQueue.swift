@@ -9,6 +9,9 @@ struct AssignmentQueue: Sendable {
     let authority: any FleetAuthority
     let service: any FleetService
     let runs: NodeRuns?
+    var visitor: Visitor?
+    /// Packages that the node's owner keeps as they are, and why.
+    var pins: [String: String] = [:]
     let clock: AgentClock
     let logger: Logger
 
@@ -21,6 +24,8 @@ struct AssignmentQueue: Sendable {
         case begun
         /// An assignment was refused; the memory says why.
         case refused
+        /// What there is waits for its hour, and that is news.
+        case held
         /// There is nothing to do.
         case empty
         /// Nothing can be said now, and why.
@@ -38,9 +43,10 @@ struct AssignmentQueue: Sendable {
         case unavailable(String)
     }
 
-    /// Asks for a newer manifest for at most `wait` seconds and takes it in.
-    func poll(wait: Int) async -> Poll {
+    /// Asks for a newer manifest for at most `wait` seconds, or until an assignment's hour has come, and takes it in.
+    func poll(wait longest: Int) async -> Poll {
         do {
+            let wait = await wait(atMost: longest)
             let sequence = await state.memory.sequence
             let asked = clock.monotonic()
             guard let envelope = try await service.manifest(after: sequence, wait: wait) else {
@@ -52,6 +58,12 @@ struct AssignmentQueue: Sendable {
         }
     }
 
+    private func wait(atMost longest: Int) async -> Int {
+        guard let opens = await state.held.values.map({ $0.until }).min() else { return longest }
+        let left = (opens.milliseconds - clock.now().milliseconds) / 1000 + 1
+        return Int(min(Int64(longest), max(left, 1)))
+    }
+
     /// Judges a manifest as it came; nil when it is accepted, else why nothing comes of it.
     private func take(_ envelope: [UInt8]) async throws(SystemError) -> String? {
         switch await authority.judge(manifest: envelope, memory: await state.memory) {
@@ -60,6 +72,10 @@ struct AssignmentQueue: Sendable {
         case .accepted(let manifest, let tags, let tagsIssued):
             try await withdraw(unlessIn: manifest)
             try await runs?.take(manifest)
+            if let visitor, !manifest.reach.isEmpty {
+                // Beside everything else: whoever waits for a visit waits a minute or so.
+                Task { await visitor.visit(manifest.reach) }
+            }
             let begun = await state.journal?.rollout
             let executed = await state.executed
             try await state.change { memory in
@@ -84,22 +100,44 @@ struct AssignmentQueue: Sendable {
     }
 
     /// Judges the next assignment and begins its journal where it is allowed.
+    ///
+    /// One whose hour has not come is held, not refused, and stands in nobody's way: it is judged again with the next look,
+    /// and the service is told why it waits.
     func beginNext() async throws(SystemError) -> Outcome {
-        guard await state.journal == nil, let assignment = await state.memory.queue.first else { return .empty }
-        if await state.executed.contains(assignment.statement.statement.id) {
-            try await refuse(assignment, "the statement was used before: a statement is obeyed once")
-            return .refused
+        guard await state.journal == nil else { return .empty }
+        var held: [RolloutID: UpgradeHold] = [:]
+        for assignment in await state.memory.queue {
+            if await state.executed.contains(assignment.statement.statement.id) {
+                try await refuse(assignment, "the statement was used before: a statement is obeyed once")
+                return .refused
+            }
+            if let reason = pinned(assignment) {
+                try await refuse(assignment, reason)
+                return .refused
+            }
+            switch await authority.judge(assignment, memory: await state.memory) {
+            case .unavailable(let reason): return .unavailable(reason)
+            case .closed(let reason, let until):
+                held[assignment.rollout] = UpgradeHold(assignment, reason, until: until, since: clock.now())
+            case .refused(let reason):
+                try await refuse(assignment, reason)
+                return .refused
+            case .allowed(let release, let target):
+                await state.setHeld(held)
+                try await state.begin(
+                    UpgradeJournal(assignment: assignment, release: release, target: target, at: clock.now())
+                )
+                return .begun
+            }
         }
-        switch await authority.judge(assignment, memory: await state.memory) {
-        case .unavailable(let reason): return .unavailable(reason)
-        case .refused(let reason):
-            try await refuse(assignment, reason)
-            return .refused
-        case .allowed(let release, let target):
-            try await state.begin(
-                UpgradeJournal(assignment: assignment, release: release, target: target, at: clock.now())
-            )
-            return .begun
+        return await state.setHeld(held) ? .held : .empty
+    }
+
+    /// Why the node's owner does not want it; nil where it is nobody's business.
+    private func pinned(_ assignment: UpdateManifest.Assignment) -> String? {
+        let package = assignment.statement.statement.body.packageChange?.package ?? ""
+        return pins[package].map {
+            "this node's own configuration keeps \(package) as it is" + ($0.isEmpty ? "" : ": \($0)")
         }
     }
 

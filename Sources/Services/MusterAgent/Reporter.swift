@@ -14,6 +14,7 @@ public struct Reporter: Reporting {
     private let pace: ReportPace
     private let keeper: KeyKeeper?
     private let ssh: (any SSHReporting)?
+    private let metrics: NodeMetrics?
 
     /// A reporter of the node with that state.
     public init(
@@ -24,7 +25,8 @@ public struct Reporter: Reporting {
         configuration: AgentConfiguration,
         pace: ReportPace,
         keeper: KeyKeeper? = nil,
-        ssh: (any SSHReporting)? = nil
+        ssh: (any SSHReporting)? = nil,
+        metrics: NodeMetrics? = nil
     ) {
         self.state = state
         self.installer = installer
@@ -34,6 +36,7 @@ public struct Reporter: Reporting {
         self.pace = pace
         self.keeper = keeper
         self.ssh = ssh
+        self.metrics = metrics
     }
 
     /// Sends a report; nil when the service has it.
@@ -80,9 +83,13 @@ public struct Reporter: Reporting {
             progress.removeAll { $0.rollout == entry.rollout }
             progress.append(entry)
         }
+        for hold in await held(memory) {
+            progress.removeAll { $0.rollout == hold.rollout }
+            progress.append(hold.progress(version: versions[hold.package] ?? ""))
+        }
         let trusted = await state.trusted
         let troubles = [memory.keyTrouble ?? "", await state.hold].filter { !$0.isEmpty }
-        return NodeReport(
+        var report = NodeReport(
             agentVersion: MusterVersion.text,
             osRelease: facts.osRelease,
             kernel: facts.kernel,
@@ -97,6 +104,17 @@ public struct Reporter: Reporting {
             sequence: memory.sequence,
             hold: troubles.joined(separator: "; ").bounded(2048)
         )
+        report.metrics = await metrics?.values ?? [:]
+        report.rebootNeeded = RebootNeed(root: configuration.root, kernel: facts.kernel).reason()
+        report.reachesOthers = configuration.reachesOthers
+        report.localPins = configuration.pins
+        return report
+    }
+
+    /// Assignments that wait for their hour, oldest first; one that the newest manifest does not carry is forgotten.
+    private func held(_ memory: NodeMemory) async -> [UpgradeHold] {
+        let held = await state.held
+        return memory.queue.compactMap { held[$0.rollout] }
     }
 
     private func listeners() -> [NodeReport.Listener] {

@@ -1,3 +1,4 @@
+import CanonicalJSON
 import Glibc
 import MusterAgent
 import MusterClient
@@ -62,6 +63,75 @@ import Testing
         }
 
         deinit { close(descriptor) }
+    }
+
+    /// A systemctl that prints one more line of `answers` with each call, the last one again and again.
+    private static func unit(_ answers: [String], name: String = "probe.service") async throws -> HealthResult {
+        let folder = try TemporaryFolder()
+        let lines = answers.joined(separator: "\n") + "\n"
+        let file = try folder.write("answers", lines.utf8)
+        let script = """
+            #!/bin/sh
+            [ "$*" = "show --property=ActiveState,InvocationID -- \(name)" ] || exit 9
+            head -1 \(file) | tr ' ' '\\n'
+            [ $(wc -l < \(file)) -gt 1 ] && sed -i 1d \(file)
+            exit 0
+            """
+        let systemctl = try folder.write("systemctl", script.utf8)
+        chmod(systemctl, 0o755)
+        let transport = try HTTPTransport()
+        var clock = AgentClock.system
+        clock.sleep = { _ throws(CancellationError) in }
+        let units = UnitProbe(sign: folder.path, systemctl: systemctl)
+        let checker = HealthChecker(root: "/", transport: transport, units: units, clock: clock)
+        let result = await checker.run([HealthCheck(probe: .unit(name), timeoutSeconds: 60, attempts: 2)])
+        await transport.close()
+        return result
+    }
+
+    @Test("an active unit passes, also where it has become so after a failed attempt")
+    func activeUnit() async throws {
+        let active = "ActiveState=active InvocationID=1"
+        #expect(try await Self.unit([active]) == .passed)
+        #expect(try await Self.unit(["ActiveState=activating InvocationID=1", active]) == .passed)
+    }
+
+    @Test("a unit that is not active, or that keeps crashing and being started, fails with what it is")
+    func otherUnit() async throws {
+        #expect(
+            Self.reason(try await Self.unit(["ActiveState=failed InvocationID="])).hasPrefix(
+                "unit probe.service is failed"
+            )
+        )
+        let restarts = (1...9).map { "ActiveState=active InvocationID=\($0)" }
+        #expect(Self.reason(try await Self.unit(restarts)).contains("was started again within a second"))
+        let stops = ["ActiveState=active InvocationID=1", "ActiveState=failed InvocationID=1"]
+        #expect(Self.reason(try await Self.unit(stops)).hasPrefix("unit probe.service is failed"))
+        #expect(Self.reason(try await Self.unit([""])).hasPrefix("unit probe.service is unknown"))
+    }
+
+    @Test("where systemd does not run the machine, a unit is not asked for, and that is said")
+    func noSystemd() async throws {
+        let transport = try HTTPTransport()
+        let units = UnitProbe(sign: "/no/such/folder", systemctl: "/bin/false")
+        let checker = HealthChecker(root: "/", transport: transport, units: units, clock: .system)
+        let checks = [
+            HealthCheck(probe: .unit("probe.service")), HealthCheck(probe: .command(["true"]), timeoutSeconds: 60),
+        ]
+        let words = "unit probe.service was not asked for: systemd does not run this machine"
+        #expect(await checker.run(checks) == .passedAsFar([words]))
+        let failing = checks + [HealthCheck(probe: .command(["false"]), timeoutSeconds: 60, attempts: 1)]
+        #expect(Self.reason(await checker.run(failing)).hasPrefix("command false"))
+        await transport.close()
+    }
+
+    @Test("a check that this agent does not know fails, whatever else passes")
+    func unknownCheck() async throws {
+        let value: JSONValue = ["dns": "example.org", "attempts": 1]
+        let check = try HealthCheck(try JSONFields(value))
+        #expect(check.json == value)
+        let reason = Self.reason(try await Self.run(check.probe))
+        #expect(reason.hasPrefix("the check 'dns' is not known to this agent"))
     }
 
     @Test("a TCP port that accepts passes, though nothing is ever said")

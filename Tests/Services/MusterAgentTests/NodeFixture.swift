@@ -88,9 +88,19 @@ final class NodeFixture {
     }
 
     /// Lets the service hand out a manifest with these assignments.
-    func offer(_ assignments: [UpdateManifest.Assignment], tags: [SignedStatement] = []) throws {
+    func offer(
+        _ assignments: [UpdateManifest.Assignment] = [],
+        tags: [SignedStatement] = [],
+        reach: [ReachTask] = []
+    ) throws {
         sequence += 1
-        let envelope = try fleet.manifest(for: TestAgent.node, sequence: sequence, assignments, tags: tags)
+        let envelope = try fleet.manifest(
+            for: TestAgent.node,
+            sequence: sequence,
+            assignments,
+            tags: tags,
+            reach: reach
+        )
         try TestAgent.service(folder.path).offer(envelope, sequence: sequence)
     }
 

@@ -39,7 +39,7 @@ import Testing
         let steps: [(UpgradeJournal.Event, UpgradePhase)] = [
             (.downloaded, .downloaded), (.verified, .verified), (.saved(source), .saved), (.begun, .installing),
             (.resumed, .installing), (.installed(confirmUntil: Self.time.adding(seconds: 60)), .confirming),
-            (.confirmed, .done),
+            (.confirmed(""), .done),
         ]
         for (index, step) in steps.enumerated() {
             try journal.apply(step.0, at: Self.time.adding(seconds: Int64(index)))
@@ -55,7 +55,7 @@ import Testing
         let source = RollbackSource.remove
         let events: [UpgradeJournal.Event] = [
             .downloaded, .verified, .saved(source), .fileLost, .begun, .resumed, .installed(confirmUntil: Self.time),
-            .unchanged("x"), .undone("x"), .confirmed, .putBack, .refused("x"), .failed("x"),
+            .unchanged("x"), .undone("x"), .confirmed(""), .putBack, .refused("x"), .failed("x"),
             .withdrawn("x"),
         ]
         for phase in UpgradePhase.allCases {

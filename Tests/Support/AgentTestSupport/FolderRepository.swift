@@ -7,11 +7,15 @@ import TUFClient
 /// A TUF repository that is a folder: files below `metadata/` and `targets/`.
 public struct FolderRepository: TUFFetcher, PackageSource {
     private let folder: String
+    private let outage: String?
 
-    /// The repository in that folder.
-    public init(_ folder: String) {
+    /// The repository in that folder; out of reach while there is a file `outage`.
+    public init(_ folder: String, outage: String? = nil) {
         self.folder = folder
+        self.outage = outage
     }
+
+    private var isOut: Bool { outage.map { Directory.exists($0) } ?? false }
 
     /// Writes files by their path below the folder.
     public func write(_ files: [String: [UInt8]]) throws {
@@ -24,6 +28,7 @@ public struct FolderRepository: TUFFetcher, PackageSource {
 
     /// The bytes of a file.
     public func fetch(_ path: String, limit: Int) async throws(TUFClientError) -> [UInt8]? {
+        guard !isOut else { throw .fetch(address: path, reason: "the network is gone") }
         do throws(SystemError) {
             return try BoundedFile.readIfPresent(folder + "/" + path, limit: limit)
         } catch {
@@ -38,6 +43,7 @@ public struct FolderRepository: TUFFetcher, PackageSource {
         start: (Int64) throws(DownloadError) -> Void,
         receive: ([UInt8]) throws(DownloadError) -> Void
     ) async throws(DownloadError) {
+        guard !isOut else { throw DownloadError(.unreachable, "the network is gone") }
         let file = TargetFile(path: target.path, length: target.length, hashes: FileHashes(sha256: target.sha256))
         guard let address = TargetPath.address(of: file, consistentSnapshot: true),
             let bytes = try? BoundedFile.read(folder + "/targets/" + address, limit: 1 << 30)

@@ -10,8 +10,10 @@ import MusterSystem
 /// Of each run, `run-ID` is the last that it was told, `run-ID.output` what the process wrote, `run-ID.log` the states that it was
 /// told, a line each; while there is a file `cancel-ID` it asks for the end of the run.
 ///
+/// Who asks for a visit is in `reach`, a line each; while there is a file `gone`, nothing of all this can be reached.
+///
 /// Nobody has to run, so a node may be killed and started again without losing it.
-public struct FolderService: FleetService, RunService {
+public struct FolderService: FleetService, RunService, ReachService {
     private let folder: String
 
     /// The service in that folder, which exists.
@@ -35,6 +37,40 @@ public struct FolderService: FleetService, RunService {
         try AtomicFile.remove(folder + "/closed")
     }
 
+    /// From now on the service cannot be reached at all, until it is back.
+    public func vanish() throws {
+        try AtomicFile.write([], to: folder + "/gone")
+    }
+
+    /// The service can be reached again.
+    public func comeBack() throws {
+        try AtomicFile.remove(folder + "/gone")
+    }
+
+    /// Notes that a node asks for a visit; nobody comes by itself.
+    public func reach(_ request: ReachRequest) async throws(FleetServiceError) -> ReachReply {
+        do throws(SystemError) {
+            try beThere()
+            let before = try BoundedFile.readIfPresent(folder + "/reach", limit: 1 << 20) ?? []
+            try AtomicFile.write(before + request.json.canonicalBytes + [UInt8(ascii: "\n")], to: folder + "/reach")
+        } catch {
+            throw FleetServiceError("\(error)")
+        }
+        return ReachReply(asked: 0, detail: "no node is in contact that reaches others")
+    }
+
+    /// Who asked for visits, oldest first.
+    public func visitsAskedFor() throws -> [ReachRequest] {
+        let bytes = try BoundedFile.readIfPresent(folder + "/reach", limit: 1 << 20) ?? []
+        return try bytes.split(separator: UInt8(ascii: "\n")).map { try ReachRequest.parse(Array($0)) }
+    }
+
+    private func beThere() throws(SystemError) {
+        guard !Directory.exists(folder + "/gone") else {
+            throw SystemError("reach", folder, because: "the service is gone")
+        }
+    }
+
     /// Every report that came, oldest first.
     public func reports() throws -> [NodeReport] {
         let bytes = try BoundedFile.readIfPresent(folder + "/reports", limit: 1 << 30) ?? []
@@ -44,6 +80,7 @@ public struct FolderService: FleetService, RunService {
     /// Keeps the report.
     public func report(_ report: NodeReport) async throws(FleetServiceError) -> ReportReply {
         do throws(SystemError) {
+            try beThere()
             guard !Directory.exists(folder + "/closed") else {
                 throw SystemError("reach", folder, because: "it is closed")
             }
@@ -110,6 +147,7 @@ public struct FolderService: FleetService, RunService {
     /// The manifest, if it is newer or becomes so in time.
     public func manifest(after sequence: Int64, wait: Int) async throws(FleetServiceError) -> [UInt8]? {
         for _ in 0...(wait * 50) {
+            guard !Directory.exists(folder + "/gone") else { throw FleetServiceError("the service is gone") }
             if let text = try? BoundedFile.read(folder + "/sequence", limit: 32),
                 let offered = Int64(String(decoding: text, as: UTF8.self)), offered > sequence
             {

@@ -42,6 +42,8 @@ public struct TestAgent: Sendable {
     public static func repository(_ folder: String) -> FolderRepository { FolderRepository(folder + "/repository") }
     /// The root of the packages.
     public static func root(_ folder: String) -> String { folder + "/root" }
+    /// While this file is there, the repository cannot be reached.
+    public static func outage(_ folder: String) -> String { folder + "/outage" }
 
     /// Makes the folders of a node that has just joined.
     public static func enroll(_ folder: String, fleet: FleetID, statement: SignedStatement, root: [UInt8]) throws {
@@ -69,6 +71,9 @@ public struct TestAgent: Sendable {
         clock: AgentClock = .system,
         supervisor: String = "/proc/self/exe",
         key: Ed25519SecretKey? = nil,
+        configuration changed: AgentConfiguration = AgentConfiguration(),
+        secondNode: (any SecondNodeWaiting)? = nil,
+        visitor: Visitor? = nil,
         observer: @escaping JournalObserver = { _ in },
         runObserver: @escaping RunObserver = { _ in },
         trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in }
@@ -83,18 +88,23 @@ public struct TestAgent: Sendable {
         impatient.manifestPause = 50
         impatient.confirmSeconds = 2
         impatient.confirmPause = 100
+        impatient.holdPause = 50
         let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         let state = try NodeState(paths, enrollment: enrollment, observer: observer)
         let installer = installer ?? DpkgInstaller(root: Self.root(folder))
         let service = other ?? Self.service(folder)
-        let repository = Self.repository(folder)
+        let outage = Self.outage(folder)
+        let repository = FolderRepository(folder + "/repository", outage: outage)
         let tuf = TUFClient(
             directory: MetadataDirectory(paths.metadata),
-            fetcher: FolderRepository(folder + "/repository/metadata")
+            fetcher: FolderRepository(folder + "/repository/metadata", outage: outage)
         )
         let releases = ReleaseNames()
         let trust = NodeTrust(
-            source: FleetTrustSource(client: tuf, targets: FolderRepository(folder + "/repository/targets")),
+            source: FleetTrustSource(
+                client: tuf,
+                targets: FolderRepository(folder + "/repository/targets", outage: outage)
+            ),
             fleet: enrollment.fleet,
             node: enrollment.node,
             architecture: "amd64",
@@ -103,8 +113,10 @@ public struct TestAgent: Sendable {
             logger: logger,
             observer: trusted
         )
-        var configuration = AgentConfiguration()
+        var configuration = changed
         configuration.root = Self.root(folder)
+        impatient.secondNodeSeconds = configuration.secondNodeSeconds.map { Int64($0) }
+        let metrics = NodeMetrics(configuration.metrics, logger: logger)
         let pace = ReportPace(seconds: 60)
         let reporter = Reporter(
             state: state,
@@ -112,7 +124,8 @@ public struct TestAgent: Sendable {
             service: service,
             releases: releases,
             configuration: configuration,
-            pace: pace
+            pace: pace,
+            metrics: metrics
         )
         var runLimits = RunLimits()
         runLimits.retry = Backoff.Policy(attempts: nil, first: 50, longest: 200)
@@ -138,6 +151,10 @@ public struct TestAgent: Sendable {
             reporting: reporter,
             service: service,
             runs: runs,
+            checks: configuration.checks,
+            secondNode: secondNode,
+            visitor: visitor,
+            pins: configuration.pins,
             clock: clock,
             limits: limits ?? impatient,
             logger: logger
@@ -154,6 +171,9 @@ public struct TestAgent: Sendable {
             reporter: reporter,
             pace: pace,
             runs: runs,
+            metrics: metrics,
+            visitor: visitor,
+            pins: configuration.pins,
             clock: clock,
             limits: agentLimits,
             logger: logger

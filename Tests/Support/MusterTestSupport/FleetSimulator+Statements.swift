@@ -132,6 +132,7 @@ extension FleetSimulator {
         sequence: Int64,
         _ assignments: [UpdateManifest.Assignment],
         tags: [SignedStatement] = [],
+        reach: [ReachTask] = [],
         signedBy key: TestKey? = nil,
         lifetime: Int64 = UpdateManifest.lifetime
     ) throws -> [UInt8] {
@@ -143,7 +144,8 @@ extension FleetSimulator {
             expires: time.adding(seconds: lifetime),
             timestampVersion: timestampVersion,
             assignments: assignments,
-            tags: tags
+            tags: tags,
+            reach: reach
         )
         return try sign(manifest.json, [key ?? manifestKey]).bytes
     }

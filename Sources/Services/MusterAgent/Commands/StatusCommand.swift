@@ -63,6 +63,7 @@ struct AgentStatus: Sendable {
             "tags": .array(memory.tags.sorted().map { .string($0.text) }),
             "packages": .object(JSONObject(memory.installed.map { ($0.key, .string($0.value.version)) })),
             "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
+            "confirm_until": journal?.confirmUntil.map { .integer($0.milliseconds) } ?? .null,
             "progress": .array(progress.map(\.json)), "key": memory.key?.json ?? .null,
             "removed": .string(memory.removal), "runs": .array(runs.map(\.json)),
             "public_key": .string(Hex.encode(publicKey)),
@@ -98,6 +99,12 @@ struct AgentStatus: Sendable {
         for entry in progress {
             let reason = entry.reason.isEmpty ? "" : ": \(entry.reason)"
             lines.append("rollout   \(entry.rollout) \(entry.state.rawValue) \(entry.at)\(reason)")
+        }
+        if let journal, journal.phase == .confirming, let until = journal.confirmUntil {
+            let back = journal.source?.version.map { "\($0) is put back" } ?? "it is removed"
+            lines.append(
+                "proving   \(journal.release.package) \(journal.release.version) until \(until.wholeSeconds), else \(back)"
+            )
         }
         lines += runs.map { "run       \($0.text)" }
         return lines.joined(separator: "\n")

@@ -11,7 +11,7 @@ import MusterSystem
 ///
 /// During a rotation there are two keys: the new one is tried first, and takes the place of the old one as soon as it has
 /// opened a session.
-public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource, RunService {
+public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource, RunService, ReachService {
     private let client: MusterClient
     private let enrollment: Enrollment
     private let keys: NodeKeys
@@ -54,6 +54,12 @@ public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSour
         return try await withSession { token throws(ClientError) in
             try await client.update(run, update, session: token)
         }
+    }
+
+    /// Asks that another node visits this one.
+    public func reach(_ request: ReachRequest) async throws(FleetServiceError) -> ReachReply {
+        let client = client
+        return try await withSession { token throws(ClientError) in try await client.reach(request, session: token) }
     }
 
     /// Brings a new key into use, or the one that an earlier attempt made.

@@ -7,6 +7,8 @@ import MusterSystem
 public enum HealthResult: Equatable, Sendable {
     /// All of them passed.
     case passed
+    /// All that could be asked passed; what could not, and why.
+    case passedAsFar([String])
     /// One did not; which, and what it said.
     case failed(String)
 }
@@ -21,21 +23,28 @@ public protocol HealthChecking: Sendable {
 public struct HealthChecker: HealthChecking {
     private let root: String
     private let transport: HTTPTransport
+    private let units: UnitProbe
     private let clock: AgentClock
 
     /// Checks of a node whose packages are below `root`.
-    public init(root: String, transport: HTTPTransport, clock: AgentClock) {
+    public init(root: String, transport: HTTPTransport, units: UnitProbe = UnitProbe(), clock: AgentClock) {
         self.root = root
         self.transport = transport
+        self.units = units
         self.clock = clock
     }
 
     /// Runs the checks in order.
     public func run(_ checks: [HealthCheck]) async -> HealthResult {
+        var unasked: [String] = []
         for check in checks {
+            if case .unit(let name) = check.probe, !units.isThere {
+                unasked.append("unit \(name) was not asked for: systemd does not run this machine")
+                continue
+            }
             if let reason = await failure(of: check) { return .failed(reason) }
         }
-        return .passed
+        return unasked.isEmpty ? .passed : .passedAsFar(unasked)
     }
 
     /// Why the check failed in its last attempt; nil where one passed.
@@ -54,6 +63,9 @@ public struct HealthChecker: HealthChecking {
         case .command(let arguments): await commandFailure(arguments, seconds: check.timeoutSeconds)
         case .tcp(let host, let port): await tcpFailure(host, port, seconds: check.timeoutSeconds)
         case .http(let url): await httpFailure(url, seconds: check.timeoutSeconds)
+        case .unit(let name): await units.failure(name, seconds: check.timeoutSeconds, clock: clock)
+        case .unknown(let members):
+            "the check '\(HealthCheck.kind(of: members).bounded(200))' is not known to this agent"
         }
     }
 

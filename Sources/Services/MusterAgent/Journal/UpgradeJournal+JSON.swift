@@ -31,6 +31,7 @@ extension UpgradeJournal {
             try fields.milliseconds(key)
         }
         begun = Int(try fields.integer("begun", in: 0...1_000_000))
+        proofs = fields.has("proofs") ? Int(try fields.integer("proofs", in: 0...1_000_000)) : 0
     }
 
     /// The journal as it is kept.
@@ -39,7 +40,7 @@ extension UpgradeJournal {
             "rollout": .string(rollout.text), "target": .string(target.path), "statement": assignment.statement.json,
             "release": release.json, "length": .integer(target.length), "sha256": .string(Hex.encode(target.sha256)),
             "phase": .string(phase.rawValue), "reason": .string(reason), "changed": .integer(changed.milliseconds),
-            "begun": .integer(Int64(begun)),
+            "begun": .integer(Int64(begun)), "proofs": .integer(Int64(proofs)),
         ]
         object["rollback"] = source?.json
         object["confirm_until"] = confirmUntil.map { .integer($0.milliseconds) }

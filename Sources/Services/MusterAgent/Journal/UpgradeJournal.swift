@@ -28,12 +28,14 @@ public struct UpgradeJournal: Hashable, Sendable {
         case resumed
         /// The package manager has ended well; until then the version must have proved itself.
         case installed(confirmUntil: UTCTime)
+        /// The agent found this version unproved when it started; it has until then.
+        case confirmedAgain(confirmUntil: UTCTime)
         /// The package manager failed without changing anything.
         case unchanged(String)
         /// The new version is to go.
         case undone(String)
-        /// The version proved itself, or was installed and proved already.
-        case confirmed
+        /// The version proved itself, or was installed and proved already; what could not be looked at, if anything.
+        case confirmed(String)
         /// The previous version is back.
         case putBack
         /// A check says no.
@@ -52,7 +54,8 @@ public struct UpgradeJournal: Hashable, Sendable {
         public let event: Event
     }
 
-    /// How often an installation is begun before the previous version is put back.
+    /// How often an installation is begun, and how often the new version may begin to prove itself, before the previous
+    /// version is put back.
     public static let attempts = 3
 
     /// The assignment with the statement that allows it.
@@ -73,6 +76,8 @@ public struct UpgradeJournal: Hashable, Sendable {
     public internal(set) var confirmUntil: UTCTime?
     /// How often the installation was begun.
     public internal(set) var begun: Int
+    /// How often the version began to prove itself: the agent, or the machine, may be what it breaks.
+    public internal(set) var proofs = 0
 
     /// The journal of an assignment that is allowed.
     public init(
@@ -113,10 +118,14 @@ public struct UpgradeJournal: Hashable, Sendable {
         case (.installing, .resumed): begun += 1
         case (.installing, .installed(let time)):
             confirmUntil = time
+            proofs = 1
             phase = .confirming
+        case (.confirming, .confirmedAgain(let time)):
+            confirmUntil = time
+            proofs += 1
         case (.installing, .unchanged(let reason)): end(.failed, reason)
         case (.installing, .undone(let reason)), (.confirming, .undone(let reason)): end(.rollingBack, reason)
-        case (.confirming, .confirmed): end(.done, "")
+        case (.confirming, .confirmed(let note)): end(.done, note)
         case (.assigned, .confirmed): end(.done, "this very file is installed already")
         case (.rollingBack, .putBack): end(.rolledBack, reason)
         case (_, .refused(let reason)) where phase.isBeforeInstall: end(.refused, reason)

@@ -77,7 +77,7 @@ extension UpgradeRunner {
         case (_, .undone(let reason, _)): try await apply(.undone(reason))
         case (.installing, _):
             try await apply(.installed(confirmUntil: clock.now().adding(seconds: own.options.watchSeconds)))
-        case (_, .confirmed): try await apply(.confirmed)
+        case (_, .confirmed): try await apply(.confirmed(""))
         case (_, .mustProve): try await prove(journal, own)
         case (_, .pending): break
         }

@@ -34,6 +34,8 @@ public struct AgentPaths: Sendable {
     public var downloads: String { folder + "/downloads" }
     /// Packages to go back to.
     public var saved: String { folder + "/saved" }
+    /// Room on the disk for the way back, while an upgrade goes on.
+    public var reserve: String { folder + "/reserve" }
     /// Approved commands that were asked for, a folder each: see `RunFolder`.
     public var runs: String { folder + "/runs" }
     /// An upgrade of the agent itself: see `WatchFolder`.

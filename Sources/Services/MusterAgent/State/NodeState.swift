@@ -20,6 +20,10 @@ public actor NodeState {
     ///
     /// Not kept.
     public private(set) var hold = ""
+    /// Assignments whose hour has not come.
+    ///
+    /// Not kept: they are judged anew.
+    public private(set) var held: [RolloutID: UpgradeHold] = [:]
     /// Why the present step takes another attempt; empty while all is well.
     ///
     /// Not kept.
@@ -123,6 +127,20 @@ public actor NodeState {
     public func setHold(_ reason: String) -> Bool {
         defer { hold = reason.bounded(2048) }
         return hold != reason.bounded(2048)
+    }
+
+    /// Says which assignments wait for their hour; true when that is news.
+    @discardableResult
+    public func setHeld(_ holds: [RolloutID: UpgradeHold]) -> Bool {
+        var changed = holds
+        for (rollout, hold) in holds {
+            // Since when it waits, not since when it was looked at last.
+            if let known = held[rollout], known.until == hold.until, known.package == hold.package {
+                changed[rollout] = known
+            }
+        }
+        defer { held = changed }
+        return held != changed
     }
 
     /// Says why the present step takes another attempt.

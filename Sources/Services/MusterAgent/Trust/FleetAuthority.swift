@@ -49,6 +49,8 @@ public enum ManifestVerdict: Sendable {
 public enum AssignmentVerdict: Sendable {
     /// It is allowed.
     case allowed(ReleaseDescription, UpgradeBody.Target)
+    /// It is not yet: only the hour stands against it, until this moment.
+    case closed(String, until: UTCTime)
     /// It is not, and why.
     case refused(String)
     /// Nothing can be said now, and why.

@@ -209,7 +209,7 @@ public actor NodeTrust: FleetAuthority {
             )
             return .allowed(verified.release, verified.target)
         } catch {
-            return .refused(error.message)
+            return error.opens.map { .closed(error.message, until: $0) } ?? .refused(error.message)
         }
     }
 

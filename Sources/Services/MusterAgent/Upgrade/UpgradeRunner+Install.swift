@@ -4,13 +4,26 @@ import MusterSystem
 import PackageInstaller
 
 extension UpgradeRunner {
-    /// The agent was stopped while the package manager may have been at work.
+    /// The agent was stopped while the package manager may have been at work, or before the new version had proved itself.
     func resume(_ journal: UpgradeJournal) async throws(UpgradeStop) {
-        if journal.begun >= UpgradeJournal.attempts {
+        switch journal.phase {
+        case .installing where journal.begun >= UpgradeJournal.attempts:
             try await apply(.undone("the installation was begun \(journal.begun) times and never ended"))
-        } else {
-            try await apply(.resumed)
+        case .installing: try await apply(.resumed)
+        case .confirming where journal.proofs >= UpgradeJournal.attempts:
+            try await apply(
+                .undone(
+                    "the agent or the machine stopped \(journal.proofs) times before the new version had proved itself"
+                )
+            )
+        case .confirming: try await apply(.confirmedAgain(confirmUntil: proofEnd(journal)))
+        default: break
         }
+    }
+
+    /// Until when the version must have proved itself, were it to begin now.
+    private func proofEnd(_ journal: UpgradeJournal) -> UTCTime {
+        clock.now().adding(seconds: limits.proofSeconds(journal.release.healthChecks + checks))
     }
 
     /// installing -> confirming, rolling back, or failed where nothing was changed.
@@ -34,7 +47,8 @@ extension UpgradeRunner {
         try await apply(try await proof(of: journal))
     }
 
-    /// Whether the new version stays: health checks, then a report that reaches the service in time.
+    /// Whether the new version stays: health checks, then a report that reaches the service in time, and a second node that
+    /// reaches us where the owner wants one.
     func proof(of journal: UpgradeJournal) async throws(UpgradeStop) -> UpgradeJournal.Event {
         let release = journal.release
         let found = try await packageState(release.package)
@@ -46,21 +60,30 @@ extension UpgradeRunner {
         if case .failed(let reason) = result {
             return .undone("\(release.package) \(release.version) fails its health check: \(reason)")
         }
+        async let visit = visitFailure(journal.rollout)
+        let failures = [await contactFailure(), await visit].compactMap { $0 }
+        try ensureRunning()
+        if !failures.isEmpty { return .undone(failures.joined(separator: "; ")) }
+        if case .passedAsFar(let unasked) = result { return .confirmed(unasked.joined(separator: "; ")) }
+        return .confirmed("")
+    }
+
+    /// Why the service was not reached in time; nil once it was.
+    private func contactFailure() async -> String? {
         let deadline = clock.monotonic() + limits.confirmSeconds * 1000
         var reason = ""
         repeat {
-            guard let failure = await reporting.report(within: limits.courtesySeconds) else {
-                try ensureRunning()
-                return .confirmed
-            }
-            try ensureRunning()
+            guard let failure = await reporting.report(within: limits.courtesySeconds) else { return nil }
             reason = failure
             try? await clock.sleep(.milliseconds(limits.confirmPause))
-            try ensureRunning()
-        } while clock.monotonic() < deadline
-        return .undone(
-            "the service was not reached within \(limits.confirmSeconds) seconds after the upgrade: \(reason)"
-        )
+        } while clock.monotonic() < deadline && !Task.isCancelled
+        return "the service was not reached within \(limits.confirmSeconds) seconds after the upgrade: \(reason)"
+    }
+
+    /// Why no second node has reached this one in time; nil once one has, or where none need.
+    private func visitFailure(_ rollout: RolloutID) async -> String? {
+        guard let secondNode, let seconds = limits.secondNodeSeconds else { return nil }
+        return await secondNode.visit(for: rollout, within: seconds)
     }
 
     /// Runs the package manager once on the very file that was verified; nil when it ended well.
@@ -79,7 +102,7 @@ extension UpgradeRunner {
                 "the package manager ended well, but \(journal.release.package) is \(found.words)"
             )
         }
-        try await apply(.installed(confirmUntil: clock.now().adding(seconds: limits.confirmSeconds)))
+        try await apply(.installed(confirmUntil: proofEnd(journal)))
         return nil
     }
 
@@ -106,11 +129,7 @@ extension UpgradeRunner {
     }
 
     func useUp(_ statement: Statement) async throws(UpgradeStop) {
-        do throws(SystemError) {
-            try await state.execute(statement, at: clock.now())
-        } catch {
-            throw .storage(error)
-        }
+        try await stored { () async throws(SystemError) in try await state.execute(statement, at: clock.now()) }
     }
 }
 

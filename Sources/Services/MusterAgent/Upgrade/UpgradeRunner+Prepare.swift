@@ -11,7 +11,7 @@ extension UpgradeRunner {
         if await state.memory.installed[package] == journal.installedRelease,
             try await packageState(package) == .installed(version: journal.release.version)
         {
-            return .done(.confirmed)
+            return .done(.confirmed(""))
         }
         guard let failure = try await whileCarried({ await downloadFailure(journal.installedRelease) }) else {
             return .withdrawn
@@ -89,6 +89,7 @@ extension UpgradeRunner {
             if let result = await askAgain() { return result }
             switch await authority.judge(journal.assignment, memory: await state.memory) {
             case .unavailable(let reason): return .retry(reason)
+            case .closed(let reason, let until): return .closed(reason, until: until)
             case .refused(let reason): return .done(.refused(reason))
             case .allowed(let release, let target):
                 guard release == journal.release, target == journal.target else {
@@ -96,7 +97,23 @@ extension UpgradeRunner {
                 }
             }
             let path = state.paths.downloaded(journal.installedRelease)
-            return .done(StoredPackage.open(path, journal.installedRelease) == nil ? .fileLost : .begun)
+            guard StoredPackage.open(path, journal.installedRelease) != nil else { return .done(.fileLost) }
+            return securedWayBack(journal)
+        }
+    }
+
+    /// The last look before the installation: the file to go back to is whole, and there is room to unpack it.
+    private func securedWayBack(_ journal: UpgradeJournal) -> StepResult {
+        var length: Int64 = 0
+        if case .file(let previous) = journal.source {
+            guard StoredPackage.open(state.paths.saved(previous), previous) != nil else { return .done(.fileLost) }
+            length = previous.target.length
+        }
+        do throws(SystemError) {
+            try reserve.take(length: length)
+            return .done(.begun)
+        } catch {
+            return .retry("no room for the way back: \(error)")
         }
     }
 

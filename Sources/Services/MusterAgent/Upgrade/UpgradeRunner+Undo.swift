@@ -9,6 +9,8 @@ extension UpgradeRunner {
         _ = await reporting.report(within: limits.courtesySeconds)
         var backoff = Backoff(limits.putBack, seed: clock.random())
         while true {
+            // From here on the room belongs to the package manager.
+            reserve.release()
             guard let reason = try await putBackFailure(journal) else { return try await apply(.putBack) }
             try await pause(backoff.next() ?? .seconds(300), because: "cannot put the previous version back: \(reason)")
         }
@@ -19,6 +21,7 @@ extension UpgradeRunner {
         let release = journal.installedRelease
         let paths = state.paths
         let found = try await packageState(journal.release.package)
+        reserve.release()
         var installed: InstalledRelease?
         do throws(SystemError) {
             switch (journal.phase, journal.source) {

@@ -1,3 +1,4 @@
+import ByteCoding
 import Logging
 import MusterModel
 import MusterSystem
@@ -18,6 +19,7 @@ public struct UpgradeRunner: Sendable {
     let queue: AssignmentQueue
     let checks: [HealthCheck]
     let selfUpgrade: SelfUpgrade?
+    let secondNode: (any SecondNodeWaiting)?
     let clock: AgentClock
     let limits: UpgradeLimits
     let logger: Logger
@@ -34,6 +36,9 @@ public struct UpgradeRunner: Sendable {
         runs: NodeRuns? = nil,
         checks: [HealthCheck] = [],
         selfUpgrade: SelfUpgrade? = nil,
+        secondNode: (any SecondNodeWaiting)? = nil,
+        visitor: Visitor? = nil,
+        pins: [String: String] = [:],
         clock: AgentClock,
         limits: UpgradeLimits = UpgradeLimits(),
         logger: Logger
@@ -46,6 +51,7 @@ public struct UpgradeRunner: Sendable {
         self.reporting = reporting
         self.checks = checks
         self.selfUpgrade = selfUpgrade
+        self.secondNode = secondNode
         self.clock = clock
         self.limits = limits
         self.logger = logger
@@ -54,6 +60,8 @@ public struct UpgradeRunner: Sendable {
             authority: authority,
             service: service,
             runs: runs,
+            visitor: visitor,
+            pins: pins,
             clock: clock,
             logger: logger
         )
@@ -61,9 +69,7 @@ public struct UpgradeRunner: Sendable {
 
     /// Finishes or undoes what the journal says; returns when there is no journal any more.
     public func run() async throws(UpgradeStop) {
-        if let journal = await state.journal, journal.phase == .installing, !isWatched(journal) {
-            try await resume(journal)
-        }
+        if let journal = await state.journal, !isWatched(journal) { try await resume(journal) }
         while let journal = await state.journal {
             try ensureRunning()
             log(journal)
@@ -81,14 +87,28 @@ public struct UpgradeRunner: Sendable {
         }
     }
 
-    /// Puts an event into the journal, then tells the service, which may be out of reach.
+    /// Puts an event into the journal; on a full disk in the room that is kept for the way back.
     func apply(_ event: UpgradeJournal.Event) async throws(UpgradeStop) {
+        try await stored { () async throws(SystemError) in try await state.apply(event, at: clock.now()) }
+    }
+
+    /// Writes; on a full disk once more, in the room that is kept for the way back.
+    func stored(_ write: () async throws(SystemError) -> Void) async throws(UpgradeStop) {
         do throws(SystemError) {
-            try await state.apply(event, at: clock.now())
+            do throws(SystemError) {
+                try await write()
+            } catch {
+                guard error.isDiskFull else { throw error }
+                reserve.release()
+                try await write()
+            }
         } catch {
             throw .storage(error)
         }
     }
+
+    /// Room on the disk for the way back.
+    var reserve: RollbackReserve { RollbackReserve(path: state.paths.reserve) }
 
     /// Repeats a step that changed nothing yet, waiting longer each time; gives up in the end.
     func persevere(
@@ -108,6 +128,14 @@ public struct UpgradeRunner: Sendable {
                 await announce(wait, because: reason)
                 guard try await whileCarried({ await sleep(wait) }) != nil else { return }
                 try ensureRunning()
+            case .closed(let reason, let until):
+                try ensureRunning()
+                let left = max(1000, until.milliseconds - clock.now().milliseconds)
+                let wait = Duration.milliseconds(min(left, limits.holdPause))
+                await announce(wait, because: "waits until \(until.wholeSeconds): \(reason)")
+                guard try await whileCarried({ await sleep(wait) }) != nil else { return }
+                try ensureRunning()
+                backoff.reset()
             }
         }
     }

@@ -1,3 +1,4 @@
+import ByteCoding
 import MusterSystem
 
 /// Why an upgrade stands still where it is, to be taken up again from its journal.
@@ -24,4 +25,6 @@ enum StepResult: Sendable {
     case withdrawn
     /// Nothing was changed; it may work later.
     case retry(String)
+    /// Nothing was changed, and only the hour stands against it: until then it waits, however long that is.
+    case closed(String, until: UTCTime)
 }

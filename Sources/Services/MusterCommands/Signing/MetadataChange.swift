@@ -93,6 +93,8 @@ extension HealthCheck {
             case .command(let arguments): "run " + arguments.joined(separator: " ")
             case .tcp(let host, let port): "connect to \(host):\(port)"
             case .http(let url): "fetch \(url)"
+            case .unit(let name): "see that unit \(name) is active"
+            case .unknown(let members): "a check that this program does not know: \(HealthCheck.kind(of: members))"
             }
         return "\(what) (within \(timeoutSeconds) s, up to \(attempts) times)"
     }
