@@ -424,7 +424,7 @@ let testTargets: [Target] = [
     ),
     .executableTarget(
         name: "muster-agent-crashing",
-        dependencies: ["AgentTestSupport", "MusterAgent", "MusterClient", "MusterSystem", logging],
+        dependencies: ["AgentTestSupport", "ByteCoding", "MusterAgent", "MusterClient", "MusterSystem", logging],
         path: "Tests/Support/muster-agent-crashing",
         swiftSettings: settings
     ),

@@ -1,14 +1,16 @@
 import AgentTestSupport
+import ByteCoding
 import Glibc
 import Logging
 import MusterAgent
 import MusterClient
 import MusterSystem
+import Synchronization
 
 /// An agent with bad luck, for crash tests and full disks; the shipped agent has no such thing.
 ///
-/// `muster-agent-crashing FOLDER [PHASE]` does what there is to do for the node in FOLDER, and ends itself by SIGKILL as
-/// soon as PHASE is on the disk. With `filling-disk` for PHASE it lives, and the file system of its downloads is filled
+/// `muster-agent-crashing FOLDER [PHASE [FAULT]]` does what there is to do for the node in FOLDER; as soon as PHASE is on the
+/// disk it meets the `Fault`, by default a SIGKILL of its own. With `filling-disk` for PHASE it lives, and the file system of its downloads is filled
 /// while a package is on its way: only for a file system of its own.
 ///
 /// `muster-agent-crashing run FOLDER [STEP]` carries out what runs there are, and ends itself by SIGKILL as soon as STEP of any run is
@@ -25,19 +27,29 @@ struct CrashingAgent {
         if folder == "run" { return try await run(Array(words.dropFirst())) }
         if folder == "rotate" { return try await rotate(Array(words.dropFirst())) }
         let phase = words.dropFirst().first
+        let fault = words.dropFirst(2).first.map { Fault(rawValue: $0) } ?? .kill
+        guard let fault else { exit(64) }
+        let skew = Mutex<Int64>(0)
+        var clock = AgentClock.system
+        clock.now = { WallClock.now().adding(seconds: skew.withLock { $0 }) }
         let downloads = TestAgent.paths(folder).downloads
         let source = FillingRepository(TestAgent.repository(folder), disk: downloads)
         let transport = try HTTPTransport()
-        let node = try await TestAgent(folder, transport: transport, source: phase == "filling-disk" ? source : nil) {
-            reached in
-            if reached.rawValue == phase { kill(getpid(), SIGKILL) }
+        let node = try await TestAgent(
+            folder,
+            transport: transport,
+            source: phase == "filling-disk" ? source : nil,
+            clock: clock
+        ) { reached in
+            if reached.rawValue == phase { skew.withLock { $0 = fault.strike(folder, at: reached) } }
         }
-        let reason = await node.agent.turn()
-        await transport.close()
-        if let reason {
-            print(reason)
+        do {
+            try await node.agent.once()
+        } catch {
+            print(error)
             exit(1)
         }
+        await transport.close()
     }
 
     private static func run(_ words: [String]) async throws {
