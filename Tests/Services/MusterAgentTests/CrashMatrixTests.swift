@@ -103,6 +103,32 @@ import Testing
         }
     }
 
+    @Test(
+        "the power goes, and the network does not come back with it: the previous version is back all the same, in its time",
+        arguments: [UpgradePhase.installing, .confirming, .rollingBack]
+    )
+    func offline(phase: UpgradePhase) async throws {
+        let node = try await CrashedNode(copyOf: try await CrashedNode.template(fails: phase == .rollingBack))
+        #expect(try await CrashedNode.run(node.folder.path, [phase.rawValue]).ending == .signalled(SIGKILL))
+        try TestAgent.service(node.folder.path).vanish()
+        try AtomicFile.write([], to: TestAgent.outage(node.folder.path))
+        let began = MonotonicClock.milliseconds()
+        let alone = try await CrashedNode.run(node.folder.path)
+        let took = MonotonicClock.milliseconds() - began
+        #expect(alone.outputText.contains("the service is gone"))
+        let installed = try await DpkgInstaller(root: TestAgent.root(node.folder.path)).state(of: "probe")
+        #expect(installed == .installed(version: "1.0"))
+        #expect(!Directory.exists(node.folder.file("state/journal.json")))
+        // Two seconds to reach the service, as the agent of the tests has them; the rest is this machine's slowness.
+        #expect(took < 90_000)
+        try Fault.end(node.folder.path)
+        #expect(try await CrashedNode.run(node.folder.path).succeeded)
+        let end = try await node.end()
+        #expect(end.trouble.isEmpty, "\(end.trouble)")
+        #expect(end.version == "1.0")
+        #expect(end.outcome == .rolledBack)
+    }
+
     @Test("a version that stops the agent each time before it has proved itself is put back the third time")
     func neverProves() async throws {
         let node = try await CrashedNode(copyOf: try await CrashedNode.template(fails: false))

@@ -159,6 +159,42 @@ import Testing
         }
     }
 
+    @Test("a freeze holds upgrades until it is over, and never a roll-back")
+    func frozen() async throws {
+        try await withNode { node in
+            let first = try await node.release(TestPackage("probe", "1.0"))
+            let second = try await node.release(TestPackage("probe", "2.0"))
+            for (path, seed) in [(first, "a"), (second, "b")] {
+                try node.assign(path, seed: seed)
+                #expect(try await Self.turn(node) == nil)
+            }
+            guard case .object(var policy) = node.fleet.policyDocument else { throw EnrollmentError("no policy") }
+            let until = node.fleet.time.adding(seconds: 7200)
+            policy["freezes"] = [
+                [
+                    "name": "year end", "reason": "the books are closed",
+                    "from": JSONValue(node.fleet.time.adding(seconds: -60)), "until": JSONValue(until), "nodes": ["*"],
+                ]
+            ]
+            node.fleet.policyDocument = .object(policy)
+            try Self.publish(node)
+            let back = try node.assign(first, seed: "c", rollBack: true)
+            #expect(try await Self.turn(node) == nil)
+            #expect(try node.outcome(back)?.state == .confirmed)
+            #expect(try await node.installed() == .installed(version: "1.0"))
+            let third = try await node.release(TestPackage("probe", "3.0"))
+            let rollout = try node.assign(third, seed: "d")
+            #expect(try await Self.turn(node) == nil)
+            let outcome = try #require(try node.outcome(rollout))
+            #expect(outcome.state == .downloading)
+            #expect(outcome.reason.hasPrefix("waits until \(until): "))
+            #expect(outcome.reason.contains("frozen by 'year end'"))
+            #expect(outcome.reason.contains("the books are closed"))
+            #expect(try await Self.turn(node, ahead: 7300) == nil)
+            #expect(try node.outcome(rollout)?.state == .confirmed)
+        }
+    }
+
     @Test("a package that the node's own configuration pins is refused with the owner's reason, and reported")
     func pinned() async throws {
         try await withNode { node in

@@ -50,6 +50,29 @@ import Testing
         #expect(journal.source == source)
     }
 
+    @Test("each time that a version begins to prove itself is counted, and its time begins anew")
+    func proofs() throws {
+        var journal = try Self.journal()
+        for event in [.downloaded, .verified, .saved(.remove), .begun] as [UpgradeJournal.Event] {
+            try journal.apply(event, at: Self.time)
+        }
+        try journal.apply(.installed(confirmUntil: Self.time.adding(seconds: 60)), at: Self.time)
+        #expect(journal.proofs == 1)
+        try journal.apply(.confirmedAgain(confirmUntil: Self.time.adding(seconds: 90)), at: Self.time)
+        #expect(journal.proofs == 2)
+        #expect(journal.confirmUntil == Self.time.adding(seconds: 90))
+        #expect(try UpgradeJournal(JSONFields(journal.json)) == journal)
+    }
+
+    @Test("the time in which a version proves itself or goes is known before it is installed")
+    func proofSeconds() {
+        var limits = UpgradeLimits()
+        #expect(limits.proofSeconds([]) == 125)
+        limits.secondNodeSeconds = 300
+        let check = HealthCheck(probe: .command(["true"]), timeoutSeconds: 10, attempts: 3)
+        #expect(limits.proofSeconds([check, check]) == 2 * 3 * 23 + 300 + 5)
+    }
+
     @Test("no event leads from before the installation to after it but by installing, nor out of an end")
     func onlyThroughInstalling() throws {
         let source = RollbackSource.remove

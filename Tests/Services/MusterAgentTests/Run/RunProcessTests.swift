@@ -172,6 +172,56 @@ import Testing
         }
     }
 
+    @Test("output that comes a byte at a time arrives in order while the process still runs")
+    func slowOutput() async throws {
+        try await withRuns { node in
+            let go = node.folder.file("go")
+            let script = """
+                for word in a b c d e f g h; do printf $word; sleep 0.05; done
+                while [ ! -e \(go) ]; do sleep 0.05; done; printf z
+                """
+            let run = try node.asked(script, timeout: 120)
+            try node.offer(run)
+            try await node.whileServing { _ in
+                try await node.until("all but the last byte has come") {
+                    try node.output(run) == "abcdefgh"
+                }
+                #expect(try node.service.lastUpdate(run.statement.id)?.state == .started)
+                try AtomicFile.write([], to: go)
+                #expect(try await node.untilEnded(run).exit == 0)
+            }
+            #expect(try node.output(run) == "abcdefghz")
+            #expect(try node.executions() == 1)
+        }
+    }
+
+    @Test("a process that forks again and again, into sessions of their own, is ended with all of them")
+    func forks() async throws {
+        try await withRuns { node in
+            let count = node.folder.file("count")
+            let script = """
+                trap '' TERM
+                for i in $(seq 60); do
+                    setsid sh -c 'trap "" TERM; (echo >> \(count); while :; do sleep 1; done) & while :; do sleep 1; done' &
+                done
+                while :; do sleep 1; done
+                """
+            let run = try node.asked(script, timeout: 300)
+            try node.offer(run)
+            try await node.whileServing { _ in
+                try await node.until("all of them run") {
+                    try BoundedFile.readIfPresent(count, limit: 1000)?.count == 60
+                }
+                try node.offer(cancelled: [run.statement.id])
+                let outcome = try await node.untilEnded(run)
+                #expect(outcome.result?.cancelled == true)
+                #expect(outcome.result?.ending == .signalled(SIGKILL))
+                #expect(outcome.result?.note == "")
+            }
+            node.expectDead(count, run)
+        }
+    }
+
     @Test("a process that runs out of time gets TERM, and what ignores it gets KILL, with everything it started")
     func timeout() async throws {
         try await withRuns { node in
