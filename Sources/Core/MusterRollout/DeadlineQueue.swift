@@ -31,6 +31,8 @@ struct DeadlineQueue: Sendable {
 struct IndexHeap: Sendable {
     private var items: [Int] = []
 
+    var first: Int? { items.first }
+
     mutating func insert(_ item: Int) {
         items.append(item)
         var child = items.count - 1

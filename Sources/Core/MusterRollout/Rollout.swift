@@ -14,7 +14,7 @@ import MusterModel
 /// var effects = rollout.apply(.nodesSelected(facts), at: now)        // in one transaction: state, effects, events
 /// …
 /// effects = rollout.apply(.reported(node, progress), at: now)        // a report; `.seen(node)` for any other contact
-/// store(rollout.json, rollout.revision); for effect in effects { … } // `.assign(node)`: new manifest, wake the poll
+/// store(rollout.takeChanges()); for effect in effects { … }          // `.assign(node)`: new manifest, wake the poll
 /// wake(at: rollout.nextDeadline(after: now))                         // then apply(.tick, at: now)
 /// ```
 ///
@@ -22,10 +22,13 @@ import MusterModel
 /// - `.seen(node)` is applied in the transaction that hands a manifest to the node, so that a node that was never seen
 ///   since it was assigned is known not to hold the assignment; one that was handed it and is silent since keeps its place
 ///   in flight until no such manifest is good any more. `needs(seen:)` spares the transactions that change nothing.
+/// - What policy says of hours is told by `.slots`, under names that facts refer to, for all nodes at once; `staleHours`
+///   says of which it has to be told again. What it limits in the whole fleet is told by `.fleetLimits`.
 /// - `revision` rises with every change; state is stored only when it did, and long polls wait for it.
 ///
 /// What it promises, and `RolloutSimulationTests` checks after every event: never more nodes in flight than the strategy
-/// allows; never more nodes tried than the open stage allows, and no stage opens before the one before it is complete and
+/// allows, and by tag than strategy and policy allow; nothing is assigned outside its hours; no group has its turn before
+/// those before it are done; never more nodes tried than the open stage allows, and no stage opens before the one before it is complete and
 /// baked; nothing is assigned while it waits for approval, is halted or is over; more failures than allowed halt it before
 /// anything else is assigned; it ends, at the latest when its statement expires.
 public struct Rollout: Sendable {
@@ -33,6 +36,8 @@ public struct Rollout: Sendable {
     public static let nodeLimit = 1_000_000
     /// Longest reason kept, in bytes.
     public static let reasonLimit = 1024
+    /// Longest name of hours, in bytes.
+    public static let hoursLimit = 262_144
 
     /// The rollout's id, that of its statement.
     public let id: RolloutID
@@ -50,7 +55,7 @@ public struct Rollout: Sendable {
     /// Rises with every change of anything here.
     public internal(set) var revision: Int64 = 1
     /// The nodes, in the order of their turns.
-    public internal(set) var nodes: [RolloutNode] = []
+    public internal(set) var nodes = RolloutNodes()
     /// All nodes by state.
     public internal(set) var counts = StateCounts()
     /// How many nodes were ever counted as failed.
@@ -64,17 +69,42 @@ public struct Rollout: Sendable {
     var openStages: [Int] = []
     /// When the complete stage may be followed by the next one.
     var bakesUntil: UTCTime?
-    /// Nodes before this index had their turn.
-    var cursor = 0
+    /// The last group that has its turn, counted from 0.
+    var openGroup = 0
+    /// Whether the nodes are in the order of their turns.
+    var isSorted = true
+    /// Whether stages follow each other without the time to bake.
+    var skipsBake = false
     /// Whether it was said that only skipped nodes remain.
     var saidOnlySkipped = false
+    /// Why it was last said to be holding; empty where something was assigned since.
+    var saidHold = ""
+    /// Every cohort that any node was ever in.
+    var cohorts = [Cohort.plain]
+    /// What the hours of each name say.
+    var slots: [String: Slot] = [:]
+    /// What policy limits in the whole fleet.
+    var fleetLimits: [Tag: FleetLimit] = [:]
+    /// The nodes whose figures are those of nodes not yet upgraded.
+    var panel = 0..<0
     /// The latest time of any event: a clock that steps back does not move deadlines.
     var clock = UTCTime(milliseconds: 0)
 
     // Derived from the above, rebuilt when a rollout is read.
     var indices: [NodeID: Int] = [:]
     var stageCounts: [StateCounts] = []
-    var ready = IndexHeap()
+    var cohortIndices = [Cohort.plain: 0]
+    var cohortStates = [CohortState()]
+    /// Nodes in flight.
+    var inFlight: Set<Int> = []
+    /// Nodes that keep their place although they are lost.
+    var kept: Set<Int> = []
+    /// Nodes with a limited tag that may be changing, by tag.
+    var tagged: [Tag: Int] = [:]
+    /// How many nodes this rollout brought to the version.
+    var upgraded = 0
+    /// The nodes whose figures are those of upgraded ones.
+    var sample: [Int] = []
     var startDeadlines = DeadlineQueue()
     var finishDeadlines = DeadlineQueue()
     var silentDeadlines = DeadlineQueue()
@@ -82,6 +112,8 @@ public struct Rollout: Sendable {
     // What the event being applied did.
     var effects: [RolloutEffect] = []
     var hasChanged = false
+    /// How many nodes the event being applied has looked at, for those who measure it.
+    var visits = 0
 
     /// A rollout that has not begun.
     ///
@@ -100,6 +132,7 @@ public struct Rollout: Sendable {
         clock = max(clock, time)
         effects = []
         hasChanged = false
+        visits = 0
         expireIfDue()
         handle(event)
         passDeadlines()
@@ -126,7 +159,7 @@ public struct Rollout: Sendable {
         guard phase.isOpen, let index = indices[node] else { return false }
         switch nodes[index].state {
         case .skipped: return nodes[index].obstacle == nil
-        case .withdrawn: return phase == .running && nodes[index].obstacle == nil
+        case .withdrawn: return phase == .running && mayGoOn(index)
         default: return nodes[index].state.isAssigned && !nodes[index].hasAnswered
         }
     }
@@ -139,6 +172,7 @@ public struct Rollout: Sendable {
         if let first = startDeadlines.first { next = min(next, startDeadline(first.since)) }
         if phase == .running, let first = silentDeadlines.first { next = min(next, silentDeadline(first.since)) }
         if let first = finishDeadlines.first { next = min(next, finishDeadline(first.since)) }
+        for slot in slots.values { if let until = slot.until, until > clock { next = min(next, until) } }
         return max(next, time)
     }
 
@@ -149,7 +183,12 @@ public struct Rollout: Sendable {
         case .nodeRemoved(let node, let reason): remove(node, Self.clip(reason))
         case .reported(let node, let progress): report(node, progress)
         case .seen(let node): see(node)
-        case .silent, .measured, .slots, .fleetLimits, .urgency, .tick: break
+        case .silent(let node, let since): lose(node, since)
+        case .measured(let node, let values): measure(node, values)
+        case .slots(let slots): take(slots)
+        case .fleetLimits(let limits): take(limits)
+        case .urgency(let skipsBake): take(skipsBake: skipsBake)
+        case .tick: break
         case .halt(let reason, let by): halt(Self.clip(reason), by: by)
         case .resume(let by): resume(by)
         case .cancel(let reason, let by): cancel(Self.clip(reason), by)

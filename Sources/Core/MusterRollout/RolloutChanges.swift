@@ -19,23 +19,10 @@ public struct RolloutChanges: Hashable, Sendable {
 extension Rollout {
     /// What changed since this was last asked, or since the rollout was made or read.
     public mutating func takeChanges() -> RolloutChanges {
-        RolloutChanges(
+        let changed = nodes.takeChanged()
+        return RolloutChanges(
             header: header,
-            nodes: nodes.enumerated().map { RolloutChanges.Node(index: $0.offset, json: $0.element.json) }
+            nodes: changed.map { RolloutChanges.Node(index: $0, json: nodes[$0].json) }
         )
-    }
-
-    /// Everything but the nodes.
-    var header: JSONValue {
-        guard case .object(var object) = json else { return json }
-        object["nodes"] = nil
-        return .object(object)
-    }
-
-    /// Reads a rollout that was written change by change: its last header, and the last of each node in order of place.
-    public init(header: JSONFields, nodes: [JSONFields]) throws(JSONError) {
-        var object = header.object
-        object["nodes"] = .array(nodes.map { .object($0.object) })
-        try self.init(try JSONFields(.object(object), at: header.path))
     }
 }

@@ -26,16 +26,29 @@ extension Rollout {
         phase = isApproved ? .running : .awaitingApproval
         forgiven = failures
         hasChanged = true
+        forgetSample()
+        giveUpPlaces()
         effects.append(.resumed(by: by))
         guard phase == .running else { return }
-        for index in nodes.indices where nodes[index].state == .withdrawn {
-            guard nodes[index].obstacle != nil else {
+        for index in inFlight.sorted() where nodes[index].state == .withdrawn {
+            visits += 1
+            guard !mayGoOn(index) else {
                 assignAgain(index)
                 continue
             }
             nodes[index].since = clock
             silentDeadlines.append(DeadlineQueue.Entry(index: index, since: clock))
         }
+    }
+
+    /// Lost nodes, which an operator has seen when resuming, no longer keep others with their tags waiting.
+    private mutating func giveUpPlaces() {
+        for index in kept.sorted() {
+            count(nodes[index], -1)
+            nodes[index].keepsPlace = false
+            count(nodes[index], 1)
+        }
+        kept = []
     }
 
     mutating func cancel(_ reason: String, _ by: OperatorName) {
@@ -51,6 +64,7 @@ extension Rollout {
             case .halted(let reason, _): "while it was halted (\(reason))"
             default:
                 "with \(counts[.confirmed]) of \(counts.present) nodes confirmed, \(counts[.skipped]) not in contact"
+                    + (blockage.map { ", \(counts[.waiting]) waiting (\($0.reason))" } ?? "")
             }
         let reason = Self.clip("the statement expired at \(expires) \(before)")
         end(.expired(reason: reason), reason)
@@ -71,7 +85,8 @@ extension Rollout {
     }
 
     private mutating func withdrawAll() {
-        for index in nodes.indices where nodes[index].state.isAssigned && !nodes[index].state.hasBegun {
+        for index in inFlight.sorted() where nodes[index].state.isAssigned && !nodes[index].state.hasBegun {
+            visits += 1
             effects.append(.withdraw(nodes[index].id))
             if nodes[index].handedAt != nil {
                 move(index, to: .withdrawn)

@@ -9,12 +9,35 @@ extension Rollout {
         guard phase.isOpen else { return }
         if !isPlanned { hasChanged = true }
         isPlanned = true
-        var newcomers: [NodeID: NodeFact] = [:]
+        var newcomers: [(order: NodeOrder, fact: NodeFact)] = []
         for fact in facts {
-            if let index = indices[fact.node] { update(index, fact) } else { newcomers[fact.node] = fact }
+            visits += 1
+            if let index = indices[fact.node] {
+                update(index, fact)
+            } else {
+                newcomers.append((NodeOrder(id, fact.node), fact))
+            }
         }
-        let ordered = newcomers.values.map { (NodeOrder(id, $0.node), $0) }.sorted { $0.0 < $1.0 }
-        for (_, fact) in ordered.prefix(max(0, Self.nodeLimit - nodes.count)) { append(fact) }
+        guard !newcomers.isEmpty else { return }
+        take(newcomers)
+    }
+
+    private mutating func take(_ newcomers: [(order: NodeOrder, fact: NodeFact)]) {
+        let cohorts = newcomers.map { cohort($0.fact) }
+        let groups = cohorts.map { self.cohorts[$0].group }
+        if stage == nil, !nodes.isEmpty { isSorted = false }
+        let turns = newcomers.indices.sorted {
+            groups[$0] != groups[$1] ? groups[$0] < groups[$1] : newcomers[$0].order < newcomers[$1].order
+        }
+        indices.reserveCapacity(min(Self.nodeLimit, nodes.count + turns.count))
+        for turn in turns {
+            // Of two facts about one node the later one counts.
+            if let index = indices[newcomers[turn].fact.node] {
+                update(index, newcomers[turn].fact)
+            } else if nodes.count < Self.nodeLimit {
+                append(newcomers[turn].fact, cohorts[turn])
+            }
+        }
     }
 
     mutating func remove(_ node: NodeID, _ reason: String) {
@@ -27,15 +50,31 @@ extension Rollout {
 
     /// Before the first stage opens: all nodes selected so far, in one order.
     mutating func sortByTurn() {
-        nodes = nodes.map { (NodeOrder(id, $0.id), $0) }.sorted { $0.0 < $1.0 }.map(\.1)
-        for (index, node) in nodes.enumerated() { indices[node.id] = index }
+        let sorted = nodes.map { (cohorts[$0.cohort].group, NodeOrder(id, $0.id), $0) }.sorted {
+            $0.0 != $1.0 ? $0.0 < $1.0 : $0.1 < $1.1
+        }
+        nodes.replaceAll(sorted.map(\.2))
+        for cohort in cohortStates.indices { cohortStates[cohort].queue = IndexHeap() }
+        for (index, node) in nodes.enumerated() {
+            indices[node.id] = index
+            enqueueTurn(index)
+        }
+        visits += nodes.count
+        isSorted = true
+        hasChanged = true
+    }
+
+    /// Puts the node into its cohort's queue, if it is one that the queue is for.
+    mutating func enqueueTurn(_ index: Int) {
+        let cohort = nodes[index].cohort
+        if awaitsTurn(index, cohort) { cohortStates[cohort].queue.insert(index) }
     }
 
     /// The node waits for its turn, or, if it had that already, for the next free place.
     mutating func sendBack(_ index: Int) {
         setStage(index, nil)
         move(index, to: .waiting)
-        if index < cursor { ready.insert(index) }
+        enqueueTurn(index)
     }
 
     /// Changes a node's state.
@@ -45,14 +84,19 @@ extension Rollout {
         let node = nodes[index]
         let sharesDeadline =
             node.state.isAssigned && state.isAssigned && node.state.hasBegun == state.hasBegun
+        visits += 1
         count(node, -1)
+        if node.state == .confirmed, state != .confirmed, !node.figures.isEmpty { removeFromSample(index) }
         nodes[index].state = state
         nodes[index].reason = reason
+        nodes[index].keepsPlace = state == .lost && !cohorts[node.cohort].tags.isEmpty
         if !sharesDeadline { nodes[index].since = clock }
-        if state.isTried, node.stage == nil, index < cursor { nodes[index].stage = stage }
         count(nodes[index], 1)
+        if state.isInFlight { inFlight.insert(index) } else { inFlight.remove(index) }
+        if nodes[index].keepsPlace { kept.insert(index) } else { kept.remove(index) }
         hasChanged = true
         if state.isAssigned, !sharesDeadline { enqueueDeadline(index) }
+        if state == .confirmed { addToSample(index) }
     }
 
     mutating func setStage(_ index: Int, _ stage: Int?) {
@@ -71,10 +115,20 @@ extension Rollout {
     mutating func count(_ node: RolloutNode, _ difference: Int) {
         counts.add(difference, in: node.state)
         if let stage = node.stage { stageCounts[stage].add(difference, in: node.state) }
+        if node.state == .waiting { cohortStates[node.cohort].waiting += difference }
+        if node.state.isInFlight { cohortStates[node.cohort].inFlight += difference }
+        if node.state.isTried { cohortStates[node.cohort].tried += difference }
+        if node.state == .confirmed, node.wasAssigned { upgraded += difference }
+        guard node.state.isInFlight || node.keepsPlace else { return }
+        for tag in cohorts[node.cohort].tags {
+            let sum = (tagged[tag] ?? 0) + difference
+            tagged[tag] = sum == 0 ? nil : sum
+        }
     }
 
-    private mutating func append(_ fact: NodeFact) {
+    private mutating func append(_ fact: NodeFact, _ cohort: Int) {
         var node = RolloutNode(id: fact.node, state: .waiting, since: clock)
+        node.cohort = cohort
         node.obstacle = fact.obstacle.map(Self.clip)
         if fact.version == version {
             node.state = .confirmed
@@ -88,6 +142,7 @@ extension Rollout {
         indices[fact.node] = nodes.count
         nodes.append(node)
         count(node, 1)
+        enqueueTurn(nodes.count - 1)
         hasChanged = true
     }
 
@@ -97,7 +152,11 @@ extension Rollout {
             nodes[index].obstacle = obstacle
             hasChanged = true
         }
-        if fact.version == version, !nodes[index].state.isTried { return move(index, to: .confirmed) }
+        setCohort(index, cohort(fact))
+        if fact.version == version, !nodes[index].state.isTried {
+            move(index, to: .confirmed)
+            return enqueueTurn(index)
+        }
         if let obstacle { return passBy(index, obstacle) }
         guard !nodes[index].state.isTried else { return }
         if nodes[index].state == .removed || (nodes[index].state == .skipped && isBack(index, fact)) {

@@ -123,6 +123,12 @@ public struct RolloutNode: Hashable, Sendable {
     var wasAssigned = false
     /// Whether it was counted among the failures.
     var hasFailed = false
+    /// Whether it counts against the limits of its tags although it is lost: nobody knows in what state it is.
+    var keepsPlace = false
+    /// Which of the rollout's cohorts it is in.
+    var cohort = 0
+    /// What it reported of each of the strategy's metrics; empty where nothing is kept.
+    var figures: [Figure] = []
 
     init(id: NodeID, state: State, since: UTCTime, reason: String = "") {
         self.id = id

@@ -21,9 +21,27 @@ extension Rollout {
         } else if nodes[index].state.isInFlight, state.order > nodes[index].state.order {
             nodes[index].handedAt = nodes[index].handedAt ?? clock
             nodes[index].hasAnswered = true
-            move(index, to: state)
+            move(index, to: state, reason: Self.clip(progress.reason))
+        } else if state == nodes[index].state, !state.hasBegun, nodes[index].reason != Self.clip(progress.reason) {
+            nodes[index].reason = Self.clip(progress.reason)
+            hasChanged = true
         }
         if phase.isOpen { markSeen(index) }
+    }
+
+    /// A node that confirmed and then went away counts as lost, as one does that never confirmed.
+    mutating func lose(_ node: NodeID, _ since: UTCTime) {
+        guard needs(silent: node), let index = indices[node] else { return }
+        let reason = "lost contact: confirmed, and not in contact since \(since)"
+        move(index, to: .lost, reason: reason)
+        effects.append(.failed(node, reason: reason))
+        countFailure(index, reason)
+    }
+
+    /// Whether `.silent(node)` would change anything.
+    public func needs(silent node: NodeID) -> Bool {
+        guard phase.isOpen, let index = indices[node] else { return false }
+        return nodes[index].state == .confirmed && nodes[index].wasAssigned
     }
 
     /// What the event itself assigned reaches the node in the same contact.
@@ -43,18 +61,26 @@ extension Rollout {
         while let entry = startDeadlines.first {
             let isStale = !isNotBegun(entry)
             guard isStale || startDeadline(entry.since) <= clock else { break }
+            visits += 1
             if !isStale { due.append(entry.index) }
             startDeadlines.removeFirst()
         }
         while let entry = finishDeadlines.first {
             let isStale = !nodes[entry.index].state.hasBegun || nodes[entry.index].since != entry.since
             guard isStale || finishDeadline(entry.since) <= clock else { break }
+            visits += 1
             if !isStale { due.append(entry.index) }
             finishDeadlines.removeFirst()
         }
         let silent = passSilentDeadlines()
         for index in due.sorted() { passDeadline(index) }
-        for index in silent { skip(index, nodes[index].obstacle ?? silence) }
+        for index in silent {
+            if nodes[index].obstacle == nil, !isInHours(index) {
+                sendBack(index)
+            } else {
+                skip(index, nodes[index].obstacle ?? silence)
+            }
+        }
     }
 
     /// Nodes that were handed an assignment, never answered, and can no longer act on it.
@@ -66,6 +92,7 @@ extension Rollout {
             let node = nodes[entry.index]
             let isStale = phase != .running || node.state != .withdrawn || node.since != entry.since
             guard isStale || silentDeadline(entry.since) <= clock else { break }
+            visits += 1
             if !isStale { due.append(entry.index) }
             silentDeadlines.removeFirst()
         }
@@ -94,6 +121,8 @@ extension Rollout {
                 .lost,
                 "lost contact: not confirmed within \(strategy.finishDeadlineSeconds) s of beginning \(last)"
             )
+        } else if !isInHours(index) {
+            holdBack(index, "its hours ended before it began")
         } else if node.hasAnswered {
             fail(index, .failed, "did not begin within \(strategy.startDeadlineSeconds) s of its assignment \(last)")
         } else if let handedAt = node.handedAt, clock < silentDeadline(handedAt) {
@@ -130,20 +159,30 @@ extension Rollout {
         if node.state.isAssigned { effects.append(.withdraw(node.id)) }
         move(index, to: state, reason: reason)
         effects.append(.failed(node.id, reason: reason))
-        guard !node.hasFailed else { return }
+        countFailure(index, reason)
+    }
+
+    private mutating func countFailure(_ index: Int, _ reason: String) {
+        guard !nodes[index].hasFailed else { return }
         nodes[index].hasFailed = true
         failures += 1
-        guard phase == .running, failures - forgiven > strategy.maxFailures else { return }
         let count = failures - forgiven
+        guard phase == .running, count > allowedFailures else { return }
         let nodes = count == 1 ? "1 node" : "\(count) nodes"
-        halt(Self.clip("\(nodes) failed, \(strategy.maxFailures) allowed; the last: \(reason)"), by: nil)
+        let rate = strategy.maxFailurePercent.map { " (\($0)% of \(upgraded + failures) that are done)" } ?? ""
+        halt(Self.clip("\(nodes) failed, \(allowedFailures) allowed\(rate); the last: \(reason)"), by: nil)
+    }
+
+    /// How many failures are borne: so many, or where that is more, the percent of the nodes that are done.
+    private var allowedFailures: Int {
+        max(strategy.maxFailures, (upgraded + failures) * (strategy.maxFailurePercent ?? 0) / 100)
     }
 
     /// The first contact of an assigned node hands the assignment out; a later one shows that the node has it.
     private mutating func markSeen(_ index: Int) {
         switch nodes[index].state {
         case .skipped where nodes[index].obstacle == nil: sendBack(index)
-        case .withdrawn where phase == .running && nodes[index].obstacle == nil: assignAgain(index)
+        case .withdrawn where phase == .running && mayGoOn(index): assignAgain(index)
         default: break
         }
         guard nodes[index].state.isAssigned, !nodes[index].hasAnswered else { return }

@@ -29,20 +29,22 @@ extension Rollout {
 
     /// Goes on as far as gates, limits and time allow.
     ///
-    /// Each round opens one stage, so there are at most 32.
+    /// Each round opens a stage or a group, so there are at most 96.
     mutating func drive() {
         while phase == .running, isPlanned {
-            if openStages.isEmpty { openNextStage() }
+            if openStages.isEmpty { openFirstStage() }
             assignWithinLimits()
             guard !isEveryNodeDone else { return complete() }
-            guard isStageComplete else { return waitForNodes() }
-            guard hasBaked() else { return }
-            openNextStage()
+            let (isStageDone, isGroupDone) = (isStageComplete, isGroupComplete)
+            guard isStageDone || isGroupDone else { return waitForNodes() }
+            guard (!isStageDone && !hasGroupBegun) || hasBaked() else { return }
+            if isGroupDone { openNextGroup() }
+            if isStageDone { openNextStage() }
         }
     }
 
     /// Nodes tried in stages so far: those whose turn has not come but that have the version anyway do not count.
-    private var tried: Int { stageCounts.reduce(0) { $0 + $1.tried } }
+    var tried: Int { stageCounts.reduce(0) { $0 + $1.tried } }
 
     private var isEveryNodeDone: Bool {
         counts.inFlight == 0 && counts[.waiting] == 0 && counts[.skipped] == 0
@@ -52,8 +54,14 @@ extension Rollout {
         counts.inFlight == 0 && !isLastStage && tried >= openStages[openStages.count - 1]
     }
 
+    private mutating func openFirstStage() {
+        if !isSorted { sortByTurn() }
+        panel = max(0, nodes.count - Self.sampleLimit)..<nodes.count
+        openNextStage()
+        if !strategy.groups.isEmpty { effects.append(.groupOpened(0)) }
+    }
+
     private mutating func openNextStage() {
-        if openStages.isEmpty { sortByTurn() }
         let next = openStages.count
         openStages.append(size(ofStage: next))
         stageCounts.append(StateCounts())
@@ -66,24 +74,31 @@ extension Rollout {
         let room = isLastStage ? Int.max : openStages[openStages.count - 1]
         var tried = tried
         while tried < room, counts.inFlight < strategy.maxInFlight, let index = nextTurn() {
-            if nodes[index].state == .waiting { assign(index) }
+            if nodes[index].state == .waiting { assign(index) } else { setStage(index, openStages.count - 1) }
             tried += 1
         }
     }
 
-    /// The next node to be tried: one that came back, else the next in order.
+    /// The next node to be tried: of those that nothing holds back, the first in order.
     ///
-    /// A node that has the version already is returned too, and counts toward the stage; skipped nodes are passed by.
+    /// A node that has the version already is returned too, and counts toward the stage.
     private mutating func nextTurn() -> Int? {
-        while let index = ready.popFirst() {
-            if nodes[index].state == .waiting { return index }
+        var next: (index: Int, cohort: Int)?
+        for cohort in cohorts.indices {
+            guard let index = firstInQueue(cohort), index < next?.index ?? Int.max, barrier(cohort) == nil else {
+                continue
+            }
+            next = (index, cohort)
         }
-        while cursor < nodes.count {
-            let index = cursor
-            cursor += 1
-            hasChanged = true
-            if nodes[index].state != .removed { setStage(index, openStages.count - 1) }
-            if nodes[index].state == .waiting || nodes[index].state.isTried { return index }
+        guard let next else { return nil }
+        return cohortStates[next.cohort].queue.popFirst()
+    }
+
+    private mutating func firstInQueue(_ cohort: Int) -> Int? {
+        while let index = cohortStates[cohort].queue.first {
+            visits += 1
+            if awaitsTurn(index, cohort) { return index }
+            _ = cohortStates[cohort].queue.popFirst()
         }
         return nil
     }
@@ -92,15 +107,17 @@ extension Rollout {
         nodes[index].handedAt = nil
         nodes[index].hasAnswered = false
         nodes[index].wasAssigned = true
+        beginFigures(index)
         setStage(index, openStages.count - 1)
         move(index, to: .assigned)
         effects.append(.assign(nodes[index].id))
         bakesUntil = nil
         saidOnlySkipped = false
+        saidHold = ""
     }
 
     private mutating func hasBaked() -> Bool {
-        guard strategy.bakeSeconds > 0 else { return true }
+        guard strategy.bakeSeconds > 0, !skipsBake else { return true }
         if let bakesUntil { return clock >= bakesUntil }
         let until = clock.adding(seconds: Int64(strategy.bakeSeconds))
         bakesUntil = until
@@ -120,6 +137,11 @@ extension Rollout {
         if bakesUntil != nil {
             bakesUntil = nil
             hasChanged = true
+        }
+        if let hold = blockage, hold.reason != saidHold {
+            saidHold = hold.reason
+            hasChanged = true
+            effects.append(.holding(reason: hold.reason, until: hold.until))
         }
         guard waitsOnlyForSkipped, !saidOnlySkipped else { return }
         saidOnlySkipped = true

@@ -30,13 +30,18 @@ extension Rollout {
     public var summary: [StageProgress] {
         strategy.stages.indices.map { index in
             let earlier = index == 0 ? 0 : limit(ofStage: index - 1)
+            var counts = index < stageCounts.count ? stageCounts[index] : StateCounts()
+            if index == stage, isLastStage { counts.add(skippedBeforeTheirTurn, in: .skipped) }
             return StageProgress(
                 state: state(ofStage: index),
                 size: max(0, limit(ofStage: index) - earlier),
-                counts: index < stageCounts.count ? stageCounts[index] : StateCounts()
+                counts: counts
             )
         }
     }
+
+    /// In the last stage everyone has a turn, also those that are passed by.
+    private var skippedBeforeTheirTurn: Int { counts[.skipped] - stageCounts.reduce(0) { $0 + $1[.skipped] } }
 
     /// The stage of the node at `index` of `nodes`: the one in which its turn came, or as things are will come.
     public func expectedStage(ofNodeAt index: Int) -> Int {
