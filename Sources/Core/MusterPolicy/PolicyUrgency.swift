@@ -25,7 +25,8 @@ public struct PolicyUrgency: Hashable, Sendable {
         unknown = JSONObject()
     }
 
-    init(_ fields: JSONFields) throws(JSONError) {
+    /// Reads what security releases need not wait for.
+    public init(_ fields: JSONFields) throws(JSONError) {
         var unknown = fields.others(than: ["security"])
         var skipsBake = false
         var ignoresWindows = false

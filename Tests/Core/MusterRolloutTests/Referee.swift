@@ -13,6 +13,13 @@ struct Referee {
     private var bakes: [Int: UTCTime] = [:]
     private var failed: Set<NodeID> = []
     private var failuresSinceResume = 0
+    private var skipsBake = false
+    private var openGroup = 0
+    private var assigned: Set<NodeID> = []
+    private var mostDone = 0
+    /// Lost nodes that no operator has seen yet.
+    private var lost: Set<NodeID> = []
+    private var limits: [Tag: FleetLimit] = [:]
 
     init(strategy: RolloutStrategy, isApproved: Bool) {
         self.strategy = strategy
@@ -27,7 +34,12 @@ struct Referee {
         after: Rollout,
         at now: UTCTime
     ) -> String? {
-        if case .approved = event { isApproved = true }
+        switch event {
+        case .approved: isApproved = true
+        case .urgency(let skips): skipsBake = skips
+        case .fleetLimits(let limits): self.limits = limits
+        default: break
+        }
         for effect in effects {
             if let wrong = check(effect, after, now) { return wrong }
         }
@@ -48,16 +60,23 @@ struct Referee {
         case .failed(let node, let reason):
             if reason.isEmpty { return "\(node) failed without a reason" }
             if failed.insert(node).inserted { failuresSinceResume += 1 }
+            if rollout.node(node)?.state == .lost { lost.insert(node) }
         case .halted(let reason):
             if reason.isEmpty { return "halted without a reason" }
             isHalted = true
         case .resumed:
             isHalted = false
             failuresSinceResume = 0
+            lost = []
         case .completed: isOver = true
         case .ended(let reason):
             if reason.isEmpty { return "ended without a reason" }
             isOver = true
+        case .groupOpened(let group):
+            if group != (group == 0 ? 0 : openGroup + 1) { return "group \(group) opened after \(openGroup)" }
+            openGroup = group
+        case .holding(let reason, _):
+            if reason.isEmpty { return "holds without a reason" }
         case .withdraw, .onlySkippedRemain: break
         case .skipped(let node, let reason), .removed(let node, let reason):
             if reason.isEmpty { return "\(node) was passed by without a reason" }
@@ -76,7 +95,7 @@ struct Referee {
         if stage != (openStage ?? -1) + 1 { return "stage \(stage) opened after \(openStage ?? -1)" }
         if !isApproved || isHalted { return "stage \(stage) opened while nothing may happen" }
         if let open = openStage {
-            if strategy.bakeSeconds > 0 {
+            if strategy.bakeSeconds > 0, !skipsBake {
                 guard let until = bakes[open] else { return "stage \(stage) opened, \(open) never baked" }
                 if now < until { return "stage \(stage) opened before \(until)" }
             }
@@ -110,14 +129,64 @@ struct Referee {
 
     private func checkEnd(_ rollout: Rollout, _ now: UTCTime) -> String? {
         if now >= rollout.expires, rollout.phase.isOpen { return "open after it expired" }
-        if rollout.phase == .running, failuresSinceResume > strategy.maxFailures {
-            return "\(failuresSinceResume) failures, \(strategy.maxFailures) allowed, and it runs on"
+        if rollout.phase == .running, failuresSinceResume > allowedFailures {
+            return "\(failuresSinceResume) failures, \(allowedFailures) allowed, and it runs on"
         }
         if case .halted(let reason, _) = rollout.phase, reason.isEmpty { return "halted without a reason" }
         if rollout.phase == .completed, let node = rollout.nodes.first(where: { $0.state.isInFlight }) {
             return "complete while \(node.id) is \(node.state)"
         }
         return nil
+    }
+
+    private var allowedFailures: Int {
+        max(strategy.maxFailures, mostDone * (strategy.maxFailurePercent ?? 0) / 100)
+    }
+
+    /// Groups, and limits by tag, for nodes that were given a place just now.
+    mutating func checkTurns(
+        _ effects: [RolloutEffect],
+        before: Rollout,
+        after: Rollout,
+        nodes: [SimulatedNode]
+    ) -> String? {
+        let facts = Dictionary(nodes.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+        let entries = after.nodes.compactMap { entry in facts[entry.id].map { (entry: entry, fact: $0) } }
+        noteDone(entries.map(\.entry))
+        for effect in effects {
+            guard case .assign(let node) = effect else { continue }
+            assigned.insert(node)
+            guard before.node(node)?.state.isInFlight != true, let fact = facts[node] else { continue }
+            let group = strategy.group(of: node, tags: fact.tags)
+            if group > openGroup { return "\(node) of group \(group) assigned, \(openGroup) is open" }
+            if let wrong = checkLimits(fact, entries) { return wrong }
+        }
+        return nil
+    }
+
+    private mutating func noteDone(_ entries: [RolloutNode]) {
+        let confirmed = entries.filter { $0.state == .confirmed && assigned.contains($0.id) }.count
+        mostDone = max(mostDone, confirmed + failed.count)
+        for entry in entries {
+            if entry.state != .lost { lost.remove(entry.id) }
+        }
+    }
+
+    private func checkLimits(_ node: SimulatedNode, _ entries: [(entry: RolloutNode, fact: SimulatedNode)]) -> String? {
+        let busy = entries.filter { $0.entry.state.isInFlight || lost.contains($0.entry.id) }.map(\.fact)
+        for tag in node.tags {
+            let count = busy.filter { $0.tags.contains(tag) }.count
+            if let most = strategy.tagInFlight[tag], count > most { return "\(count) of \(tag), \(most) allowed" }
+            if let limit = limits[tag], count + limit.others > limit.most {
+                return "\(count) of \(tag) and \(limit.others) of others, \(limit.most) allowed in the fleet"
+            }
+        }
+        guard strategy.isSafetyGroup(strategy.group(of: node.id, tags: node.tags)) else { return nil }
+        let group = strategy.groups.count
+        let count = entries.filter {
+            $0.entry.state.isInFlight && strategy.group(of: $0.fact.id, tags: $0.fact.tags) == group
+        }.count
+        return count > strategy.safetyInFlight ? "\(count) of the safety group at once" : nil
     }
 
     private func checkRevision(_ before: Rollout, _ after: Rollout, _ effects: [RolloutEffect]) -> String? {

@@ -18,6 +18,11 @@ struct SimulatedNode {
     var version = "1.0"
     var isOnline = true
     var lastSeen: UTCTime?
+    var tags: Set<Tag> = []
+    /// The name of its hours; nil for always.
+    var hours: String?
+    /// Whether it fares worse with the new version, although it confirms.
+    var isWorse = false
     /// Why it may do nothing at present.
     var obstacle: String?
     /// Until when it may begin what its last manifest assigned; nil where that assigned nothing.

@@ -22,6 +22,11 @@ struct Simulation {
         case leave(Int)
         case block(Int)
         case unblock(Int)
+        case freeze(String, Bool)
+        case others([Tag: FleetLimit])
+        case urgency(Bool)
+        case silent(Int)
+        case stepClock(Int64)
         case approve
         case halt
         case resume
@@ -30,16 +35,22 @@ struct Simulation {
 
     private(set) var rollout: Rollout
     private(set) var history: [RolloutEffect] = []
-    private(set) var nodes: [SimulatedNode] = []
+    var nodes: [SimulatedNode] = []
     private(set) var now = UTCTime(seconds: 1_800_000_000)
     private(set) var eventCount = 0
     private(set) var violation: String?
 
-    private var random: SeededGenerator
+    var random: SeededGenerator
+    var agenda = Agenda<Happening>()
+    /// How far the service's clock is ahead.
+    private var skew: Int64 = 0
+    private let isClockSteady: Bool
+    private var hours: [String: SimulatedHours]
+    /// What the service has on disk: the header, and each node by its place.
+    private var stored: (header: JSONValue, nodes: [JSONValue]) = (.null, [])
     private var restarts: SeededGenerator
     private let restartPercent: Int
     private let badReleasePercent: Int
-    private var agenda = Agenda<Happening>()
     private var referee: Referee
     private var indices: [NodeID: Int] = [:]
 
@@ -49,6 +60,12 @@ struct Simulation {
         self.restartPercent = restartPercent
         badReleasePercent = random.pick([0, 0, 5, 30, 100])
         let strategy = Self.strategy(&random)
+        isClockSteady = random.chance(80)
+        hours = [
+            "nights": SimulatedHours(open: random.number(300...4000), closed: random.number(300...4000)),
+            "seldom": SimulatedHours(open: 200, closed: random.pick([2000, 20_000])),
+            "never": SimulatedHours(open: 0, closed: 1000),
+        ]
         var digits = random
         let id = Hex.encode((0..<16).map { _ in UInt8.random(in: 0...255, using: &digits) })
         guard let rolloutID = RolloutID(id) else { throw SimulationError() }
@@ -76,8 +93,26 @@ struct Simulation {
             maxInFlight: random.pick([1, 2, 5, 100]),
             maxFailures: random.pick([0, 0, 1, 3, 100]),
             startDeadlineSeconds: random.pick([60, 300, 3600]),
-            finishDeadlineSeconds: random.pick([60, 300, 900])
+            finishDeadlineSeconds: random.pick([60, 300, 900]),
+            maxFailurePercent: random.pick([nil, nil, 10, 50]),
+            groups: random.chance(40) ? groups(&random) : [],
+            safetyInFlight: random.pick([1, 1, 3]),
+            tagInFlight: random.chance(30) ? tagLimits(&random) : [:],
+            metrics: random.chance(30) ? [.init(name: "p99", percent: 20, least: random.number(1...4))] : []
         )
+    }
+
+    private static func groups(_ random: inout SeededGenerator) -> [RolloutStrategy.Group] {
+        let names = ["test", "web", "db"].shuffled(using: &random).prefix(random.number(1...3))
+        return names.map { RolloutStrategy.Group(name: $0, nodes: Tag($0).map { [.tag($0)] } ?? []) }
+    }
+
+    private static func tagLimits(_ random: inout SeededGenerator) -> [Tag: Int] {
+        var limits: [Tag: Int] = [:]
+        for name in ["web", "db"] where random.chance(60) {
+            if let tag = Tag(name) { limits[tag] = random.number(1...2) }
+        }
+        return limits
     }
 
     private mutating func populate(isApproved: Bool, life: Int64) throws {
@@ -88,6 +123,7 @@ struct Simulation {
         if random.chance(30) { agenda.add(.halt, at: later(0...1200)) }
         for _ in 0..<random.number(0...3) { agenda.add(.resume, at: later(0...3600)) }
         if random.chance(5) { agenda.add(.cancel, at: later(0...3600)) }
+        planPolicy(life)
         while horizon > 0 {
             agenda.add(.tick, at: now.adding(seconds: horizon))
             horizon -= life / 4
@@ -95,7 +131,27 @@ struct Simulation {
         apply(.nodesSelected(nodes.map(fact)))
     }
 
-    private mutating func later(_ seconds: ClosedRange<Int>) -> UTCTime {
+    /// What policy and other rollouts will do meanwhile.
+    private mutating func planPolicy(_ life: Int64) {
+        if random.chance(20) { agenda.add(.urgency(random.chance(80)), at: later(0...1000)) }
+        for name in ["nights", "seldom"] where random.chance(20) {
+            agenda.add(.freeze(name, true), at: later(0...3000))
+            agenda.add(.freeze(name, false), at: later(3000...9000))
+        }
+        if random.chance(30), let db = Tag("db") {
+            for _ in 0..<random.number(1...4) {
+                let limit = FleetLimit(most: random.number(1...2), others: random.number(0...2))
+                agenda.add(.others([db: limit]), at: later(0...6000))
+            }
+            apply(.fleetLimits([db: FleetLimit(most: 1, others: random.number(0...1))]))
+        }
+        guard !isClockSteady else { return }
+        for _ in 0..<random.number(1...4) {
+            agenda.add(.stepClock(Int64(random.number(-4000...1000)) * 1000), at: later(0...Int(life)))
+        }
+    }
+
+    mutating func later(_ seconds: ClosedRange<Int>) -> UTCTime {
         now.adding(milliseconds: Int64(random.number((seconds.lowerBound * 1000)...(seconds.upperBound * 1000))))
     }
 
@@ -116,6 +172,11 @@ struct Simulation {
         } else {
             agenda.add(.online(index), at: later(0...20_000))
         }
+        node.tags = Set(["test", "web", "db"].filter { _ in random.chance(35) }.compactMap { Tag($0) })
+        node.hours = random.pick([nil, nil, nil, "nights", "nights", "seldom", random.chance(20) ? "never" : nil])
+        node.isWorse = isBad && random.chance(50)
+        nodes[index] = node
+        if random.chance(10) { agenda.add(.silent(index), at: later(100...9000)) }
         if random.chance(15) { agenda.add(.offline(index), at: later(0...2000)) }
         if random.chance(3) { agenda.add(.leave(index), at: later(0...3000)) }
         if random.chance(8) { nodes[index].obstacle = "its key expired" }
@@ -123,8 +184,15 @@ struct Simulation {
         if random.chance(20) { agenda.add(.unblock(index), at: later(60...6000)) }
     }
 
-    private func fact(_ node: SimulatedNode) -> NodeFact {
-        NodeFact(node: node.id, version: node.version, lastSeen: node.lastSeen, obstacle: node.obstacle)
+    func fact(_ node: SimulatedNode) -> NodeFact {
+        NodeFact(
+            node: node.id,
+            version: node.version,
+            lastSeen: node.lastSeen,
+            obstacle: node.obstacle,
+            tags: node.tags,
+            hours: node.hours
+        )
     }
 
     // MARK: - Time
@@ -133,10 +201,11 @@ struct Simulation {
     mutating func run() throws {
         var ticksAt: UTCTime?
         while violation == nil {
-            if let deadline = rollout.nextDeadline(after: now), deadline < agenda.next ?? UTCTime(milliseconds: .max) {
-                if deadline == ticksAt { return fail("no progress at deadline \(deadline)") }
-                ticksAt = deadline
-                now = deadline
+            let due = rollout.nextDeadline(after: reading)
+            if let due, due.adding(milliseconds: -skew) < agenda.next ?? UTCTime(milliseconds: .max) {
+                if due == ticksAt { return fail("no progress at deadline \(due)") }
+                ticksAt = due
+                now = max(now, due.adding(milliseconds: -skew))
                 apply(.tick)
                 continue
             }
@@ -147,6 +216,9 @@ struct Simulation {
         }
         if violation == nil, rollout.phase.isOpen { fail("still \(rollout.phase) when nothing more can happen") }
     }
+
+    /// What the service's clock shows.
+    var reading: UTCTime { now.adding(milliseconds: skew) }
 
     private mutating func happen(_ happening: Happening) throws {
         switch happening {
@@ -168,6 +240,13 @@ struct Simulation {
             apply(.nodeRemoved(nodes[index].id, reason: "removed"))
         case .block(let index): block(index, "its key expired")
         case .unblock(let index): block(index, nil)
+        case .freeze(let name, let isFrozen):
+            hours[name]?.isFrozen = isFrozen
+            if let slot = hours[name]?.slot(at: reading) { apply(.slots([name: slot])) }
+        case .others(let limits): apply(.fleetLimits(limits))
+        case .urgency(let skipsBake): apply(.urgency(skipsBake: skipsBake))
+        case .silent(let index): if !nodes[index].isOnline { apply(.silent(nodes[index].id, since: now)) }
+        case .stepClock(let step): skew += step
         case .approve: apply(.approved)
         case .halt: try apply(.halt(reason: "an operator wants to look", by: Self.ada()))
         case .resume: try apply(.resume(by: Self.ada()))
@@ -180,105 +259,38 @@ struct Simulation {
         return ada
     }
 
-    // MARK: - Nodes
-
-    /// The long poll returns: the node was seen and holds a new manifest.
-    private mutating func poll(_ index: Int, isWoken: Bool = false) {
-        guard nodes[index].isOnline, rollout.phase.isOpen else { return }
-        nodes[index].lastSeen = now
-        if rollout.needs(seen: nodes[index].id) { apply(.seen(nodes[index].id)) }
-        if !isWoken { agenda.add(.poll(index), at: later(300...900)) }
-        guard random.chance(95) else { return }
-        let isAssigned = rollout.isAssigned(nodes[index].id)
-        if !nodes[index].isDone, !nodes[index].isChanging {
-            nodes[index].mayBeginUntil = isAssigned ? now.adding(seconds: UpdateManifest.lifetime) : nil
-        }
-        guard isAssigned, !nodes[index].isAtWork, !nodes[index].isDone else { return }
-        nodes[index].isAtWork = true
-        agenda.add(.step(index, nodes[index].fate == .refuses ? .refused : .downloading), at: later(0...5))
-    }
-
-    private mutating func step(_ index: Int, _ state: NodeProgress.State) {
-        guard !nodes[index].isDone else { return }
-        if state == .installing {
-            guard let until = nodes[index].mayBeginUntil, now < until else {
-                nodes[index].isAtWork = false
-                return
-            }
-            nodes[index].isChanging = true
-        }
-        if nodes[index].fate == .dies, random.chance(40) {
-            nodes[index].isDone = true
-            nodes[index].isOnline = false
-            nodes[index].isChanging = false
-            nodes[index].mayBeginUntil = nil
-            return
-        }
-        if state == .confirmed { nodes[index].version = "2.0" }
-        if state.isFinal {
-            nodes[index].isDone = true
-            nodes[index].isChanging = false
-            nodes[index].mayBeginUntil = nil
-        }
-        send(index, state)
-        guard let next = following(state, nodes[index].fate) else { return }
-        agenda.add(.step(index, next), at: later(0...(next == .verified ? 200 : 60)))
-    }
-
-    private mutating func following(_ state: NodeProgress.State, _ fate: SimulatedNode.Fate) -> NodeProgress.State? {
-        switch state {
-        case .downloading: fate == .fails && random.chance(50) ? .failed : .verified
-        case .verified: .installing
-        case .installing: fate == .fails ? .failed : .confirming
-        case .confirming: fate == .rollsBack ? .rolledBack : .confirmed
-        case .confirmed, .failed, .refused, .rolledBack: nil
-        }
-    }
-
-    /// Reports are repeated until they are acknowledged, so a final one arrives at last if the node lives; all of them may
-    /// come twice and out of order, and those of the steps between may be lost.
-    private mutating func send(_ index: Int, _ state: NodeProgress.State) {
-        let node = nodes[index]
-        let progress = NodeProgress(
-            rollout: rollout.id,
-            state: state,
-            version: node.version,
-            reason: state.isFinal ? "simulated" : "",
-            at: now
-        )
-        guard state.isFinal || random.chance(85) else { return }
-        let delay = node.isOnline ? 0...random.pick([1, 20, 400]) : 0...8000
-        agenda.add(.arrive(node.id, progress), at: later(delay))
-        while random.chance(20) { agenda.add(.arrive(node.id, progress), at: later(0...2000)) }
-    }
-
-    /// The node's key expired, or an operator extended it; the service tells the rollout of those that are in the fleet.
-    private mutating func block(_ index: Int, _ obstacle: String?) {
-        guard rollout.node(nodes[index].id)?.state != .removed else { return }
-        nodes[index].obstacle = obstacle
-        apply(.nodesSelected([fact(nodes[index])]))
-    }
-
-    private mutating func goOffline(_ index: Int) {
-        nodes[index].isOnline = false
-        if random.chance(70) { agenda.add(.online(index), at: later(10...5000)) }
-    }
-
-    private mutating func comeBack(_ index: Int) {
-        guard !nodes[index].isDone, !nodes[index].isOnline else { return }
-        nodes[index].isOnline = true
-        agenda.add(.poll(index), at: later(0...10))
-    }
-
     // MARK: - The rollout
 
-    private mutating func apply(_ event: RolloutEvent) {
+    mutating func apply(_ event: RolloutEvent) {
+        step(event)
+        // The service looks up whatever hours have passed, at once.
+        while violation == nil {
+            let stale = rollout.staleHours(at: reading)
+            guard !stale.isEmpty else { return }
+            let moment = rollout.latest(reading)
+            step(
+                .slots(
+                    Dictionary(
+                        uniqueKeysWithValues: stale.compactMap { name in
+                            hours[name].map { (name, $0.slot(at: moment)) }
+                        }
+                    )
+                )
+            )
+        }
+    }
+
+    private mutating func step(_ event: RolloutEvent) {
         eventCount += 1
         let before = rollout
-        let effects = rollout.apply(event, at: now)
+        let effects = rollout.apply(event, at: reading)
         history += effects
         wake(effects)
-        if let wrong = referee.check(event, effects, before: before, after: rollout, at: now) {
+        store()
+        if let wrong = referee.check(event, effects, before: before, after: rollout, at: rollout.latest(reading)) {
+            return fail("\(event): \(wrong)")
+        }
+        if let wrong = referee.checkTurns(effects, before: before, after: rollout, nodes: nodes) {
             return fail("\(event): \(wrong)")
         }
         if let wrong = checkReality() { return fail("\(event): \(wrong)") }
@@ -286,11 +298,30 @@ struct Simulation {
         if restarts.chance(restartPercent) { restart() }
     }
 
+    /// Writes what changed, as the service does after each event; together with what was there, it is everything.
+    private mutating func store() {
+        let changes = rollout.takeChanges()
+        stored.header = changes.header
+        for node in changes.nodes {
+            if node.index < stored.nodes.count {
+                stored.nodes[node.index] = node.json
+            } else if node.index == stored.nodes.count {
+                stored.nodes.append(node.json)
+            } else {
+                return fail("node \(node.index) is written before those in front of it")
+            }
+        }
+        if stored.nodes != rollout.nodes.map(\.json) { fail("a node changed and was not written") }
+    }
+
     /// The long polls of nodes whose manifest changed return.
     private mutating func wake(_ effects: [RolloutEffect]) {
         for effect in effects {
             guard case .assign(let node) = effect, let index = indices[node] else { continue }
             if let obstacle = nodes[index].obstacle { fail("assigned \(node), although \(obstacle)") }
+            if let slot = nodes[index].hours.flatMap({ hours[$0] })?.slot(at: rollout.latest(reading)), !slot.isOpen {
+                fail("assigned \(node), although \(slot.reason)")
+            }
             agenda.add(.wake(index), at: later(0...20))
         }
     }
@@ -298,13 +329,14 @@ struct Simulation {
     /// The same event once more changes nothing.
     private mutating func checkAgain(_ event: RolloutEvent) {
         var copy = rollout
-        let effects = copy.apply(event, at: now)
+        let effects = copy.apply(event, at: reading)
         if !effects.isEmpty || copy.revision != rollout.revision { fail("\(event) again had effects \(effects)") }
     }
 
     /// Nodes that hold the right to change themselves, and were not given up, fit within the limit.
     private func checkReality() -> String? {
-        guard rollout.phase.isOpen else { return nil }
+        // A service whose clock steps cannot know until when manifests are good.
+        guard rollout.phase.isOpen, isClockSteady else { return nil }
         var busy = 0
         for node in nodes where node.isChanging || node.mayBeginUntil.map({ now < $0 }) == true {
             if let state = rollout.node(node.id)?.state, !state.isFailure { busy += 1 }
@@ -315,8 +347,11 @@ struct Simulation {
 
     private mutating func restart() {
         do {
-            let value = try JSONValue.parse(rollout.json.jsonBytes, limit: 1_000_000)
-            let read = try Rollout(try JSONFields(value))
+            let header = try JSONFields(try JSONValue.parse(stored.header.jsonBytes, limit: 1_000_000))
+            let nodes = try stored.nodes.map {
+                try JSONFields(try JSONValue.parse($0.jsonBytes, limit: 100_000))
+            }
+            let read = try Rollout(header: header, nodes: nodes)
             if read.json != rollout.json { return fail("read back differently") }
             rollout = read
         } catch {
@@ -324,7 +359,7 @@ struct Simulation {
         }
     }
 
-    private mutating func fail(_ reason: String) {
+    mutating func fail(_ reason: String) {
         violation = violation ?? "at \(now), event \(eventCount): \(reason)"
     }
 }

@@ -47,6 +47,21 @@ struct PolicySourceTests {
         #expect(policy.unknownParts.isEmpty)
     }
 
+    @Test(
+        "the examples decide as their own tests say",
+        arguments: ["home-lab.yaml", "small-company.yaml", "regulated.yaml"]
+    )
+    func examplesDecide(_ name: String) throws {
+        let folder = Directory.parent(of: #filePath) + "/../../../policies/"
+        let now = UTCTime(seconds: 1_800_000_000)
+        let compiled = try PolicySource(file: folder + name).compile(
+            version: 1,
+            issued: now,
+            expires: UTCTime(seconds: 1_900_000_000)
+        )
+        #expect(compiled.tests.map { $0.run(compiled.policy, now: now) }.compactMap(\.difference) == [])
+    }
+
     @Test("a rule for logins is compiled and said in words")
     func logins() throws {
         let policy = try compile(
@@ -110,6 +125,71 @@ struct PolicySourceTests {
     )
     func mistakes(_ rules: String, _ expected: String) {
         #expect(mistake(Self.head + rules).contains(expected), "\(mistake(Self.head + rules))")
+    }
+
+    @Test("freezes are compiled to UTC, across a change of the clocks, and said in words with limits and urgency")
+    func pace() throws {
+        let rules = "  - {name: all, allow: [upgrade], who: [ada], nodes: ['*']}\n"
+        let policy = try compile(
+            Self.head + rules + """
+                freezes:
+                  - {name: easter, reason: nobody is there, from: "2027-03-25 12:00", until: "2027-03-30 08:00",
+                     zone: Europe/Berlin, nodes: ["*"], except_security: true}
+                  - {name: move, from: 2027-05-01T00:00:00Z, until: 2027-05-02T00:00:00Z, nodes: ["tag:db"]}
+                limits: {db: 1}
+                urgency: {security: {skip_bake: true, ignore_windows: true}}
+
+                """
+        )
+        #expect(policy.freezes.map(\.from.description) == ["2027-03-25T11:00:00Z", "2027-05-01T00:00:00Z"])
+        #expect(policy.freezes.map(\.until.description) == ["2027-03-30T06:00:00Z", "2027-05-02T00:00:00Z"])
+        #expect(policy.freezes.map(\.exceptSecurity) == [true, false])
+        let lines = PolicySummary(policy, now: UTCTime(seconds: 1_800_000_000)).lines.map(\.plain)
+        let expected = [
+            "frozen by 'easter' (nobody is there): * from 2027-03-25T11:00:00Z until 2027-03-30T06:00:00Z, "
+                + "except for security releases",
+            "frozen by 'move': tag:db from 2027-05-01T00:00:00Z until 2027-05-02T00:00:00Z",
+            "at most 1 with tag db is changed at one moment", "security releases skip the time to bake",
+            "security releases do not wait for windows",
+        ]
+        #expect(Array(lines.suffix(expected.count)) == expected)
+        let before = try compile(Self.head + rules)
+        #expect(PolicyDifference(from: before, to: policy).lines.map(\.plain) == expected.map { "+ " + $0 })
+        #expect(PolicyDifference(from: policy, to: policy).isEmpty)
+    }
+
+    @Test(
+        "a mistake in freezes, limits or urgency is named with line and column",
+        arguments: [
+            (
+                "freezes:\n  - {name: a, from: x, until: y, nodes: ['*']}\n",
+                "p.yaml:9:23: freezes[0].from: is not a time"
+            ),
+            (
+                "freezes:\n  - {name: a, from: '2027-03-25', until: '2027-03-26 08:00', zone: UTC, nodes: ['*']}\n",
+                "p.yaml:9:23: freezes[0].from: '2027-03-25' is not YYYY-MM-DD HH:MM, by the clock of UTC"
+            ),
+            (
+                "freezes:\n  - {name: a, from: '2027-03-25 08:00', until: '2027-03-25 08:00', zone: UTC, nodes: ['*']}\n",
+                "freezes[0].until: is not after 'from'"
+            ),
+            (
+                "freezes:\n  - {name: a, from: '2027-03-25 08:00', until: '2027-03-26 08:00', zone: Nowhere, nodes: ['*']}\n",
+                "freezes[0].zone: there is no time zone 'Nowhere'"
+            ),
+            ("freezes:\n  - {name: a, form: x}\n", "p.yaml:9:15: freezes[0].form: 'form' is not known here"),
+            ("limits: {DB: 1}\n", "p.yaml:8:10: limits.DB: 'DB' is not"),
+            ("limits: {db: none}\n", "limits.db: a limit is a number of nodes"),
+            (
+                "urgency: {security: {skip_canary: true}}\n",
+                "urgency.security.skip_canary: 'skip_canary' is not known here"
+            ),
+            ("urgency: {security: {skip_bake: 1}}\n", "urgency.security.skip_bake: expected a boolean"),
+        ]
+    )
+    func paceMistakes(_ part: String, _ expected: String) {
+        let text = Self.head + "  - {name: all, allow: [upgrade], who: [ada], nodes: ['*']}\n" + part
+        #expect(mistake(text).contains(expected), "\(mistake(text))")
     }
 
     @Test("a key without an expiry is a mistake")

@@ -6,7 +6,7 @@ import MusterPolicy
 /// Turns what people write into the members of a policy document: tags with owners become rules, time zones become offsets,
 /// and numbers become text where a command wants text.
 struct PolicyCompiler {
-    private let document: YAMLDocument
+    let document: YAMLDocument
     private let start: UTCTime
     private let end: UTCTime
     private(set) var mistakes: [PolicyMistake] = []
@@ -29,6 +29,11 @@ struct PolicyCompiler {
             if let command = object["commands"]?[name] { commands[name] = self.command(command, "commands.\(name)") }
         }
         if object["commands"] != nil { object["commands"] = .object(commands) }
+        if case .array(let freezes)? = object["freezes"] {
+            var compiled: [JSONValue] = []
+            for (index, freeze) in freezes.enumerated() { compiled.append(self.freeze(freeze, "freezes[\(index)]")) }
+            object["freezes"] = .array(compiled)
+        }
         guard case .array(let rules)? = object["rules"] else { return object }
         var compiled: [JSONValue] = []
         for (index, rule) in rules.enumerated() { compiled.append(self.rule(rule, "rules[\(index)]")) }
@@ -75,6 +80,16 @@ struct PolicyCompiler {
 
     private mutating func window(_ value: JSONValue, _ path: String) -> JSONValue {
         guard case .object(var window) = value, case .string(let name)? = window["zone"] else { return value }
+        window["offsets"] = .array(
+            offsets(of: name, path + ".zone").map {
+                ["from": JSONValue($0.from), "minutes": .integer($0.minutes)]
+            }
+        )
+        return .object(window)
+    }
+
+    /// What the clocks of the zone show; notes a mistake where there is no such zone.
+    mutating func offsets(of name: String, _ path: String) -> [TimeWindow.Offset] {
         do throws(TimeZoneFile.Fault) {
             let zone: TimeZoneFile
             if let known = zones[name] {
@@ -83,14 +98,16 @@ struct PolicyCompiler {
                 zone = try TimeZoneFile(name: name)
                 zones[name] = zone
             }
-            let offsets = try zone.offsets(from: start, to: end)
-            window["offsets"] = .array(offsets.map { ["from": JSONValue($0.from), "minutes": .integer($0.minutes)] })
+            return try zone.offsets(from: start, to: end)
         } catch {
-            mistakes.append(document.mistake(at: path + ".zone", error.description))
-            // Anything that parses, so that other mistakes of the rule are found too.
-            window["offsets"] = [["from": JSONValue(start), "minutes": 0]]
+            note(path, error.description)
+            // Anything that parses, so that other mistakes of the part are found too.
+            return [TimeWindow.Offset(from: start, minutes: 0)]
         }
-        return .object(window)
+    }
+
+    mutating func note(_ path: String, _ text: String) {
+        mistakes.append(document.mistake(at: path, text))
     }
 }
 

@@ -35,6 +35,8 @@ struct PolicyDifference: Sendable {
     let commands: [CommandChange]
     /// Operators and keys that come and go, in words.
     let people: [String]
+    /// Freezes, limits and urgency that come and go, in words.
+    let pace: [String]
 
     init(from before: FleetPolicy, to after: FleetPolicy) {
         var gained: [[[String]]: [OperatorName]] = [:]
@@ -61,14 +63,15 @@ struct PolicyDifference: Sendable {
             return change.before == change.after ? nil : change
         }
         people = Self.people(before, after)
+        pace = PolicyPace.changes(from: before, to: after)
     }
 
     /// Whether nothing changes for anybody.
-    var isEmpty: Bool { gains.isEmpty && losses.isEmpty && commands.isEmpty && people.isEmpty }
+    var isEmpty: Bool { gains.isEmpty && losses.isEmpty && commands.isEmpty && people.isEmpty && pace.isEmpty }
 
     var lines: [StyledText] {
         guard !isEmpty else { return [StyledText("nobody gains or loses anything", .faint)] }
-        var lines = people.map { StyledText($0) }
+        var lines = (people + pace).map { StyledText($0) }
         for change in losses { lines += Self.lines(change, "loses", "-", .loud) }
         for change in gains { lines += Self.lines(change, "gains", "+", .good) }
         for change in commands { lines += Self.lines(change) }
@@ -78,7 +81,7 @@ struct PolicyDifference: Sendable {
     var json: JSONValue {
         [
             "same": .bool(isEmpty), "gains": .array(gains.map(\.json)), "losses": .array(losses.map(\.json)),
-            "people": .array(people.map { .string($0) }),
+            "people": .array(people.map { .string($0) }), "pace": .array(pace.map { .string($0) }),
             "commands": .array(
                 commands.map { change in
                     var object: JSONObject = ["name": JSONValue(change.name)]

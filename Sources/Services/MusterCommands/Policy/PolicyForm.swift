@@ -21,7 +21,9 @@ struct PolicyForm {
         members(
             document.value,
             "",
-            ["operators", "groups", "tags", "commands", "rules", "tests", "expires"]
+            [
+                "operators", "groups", "tags", "commands", "rules", "freezes", "limits", "urgency", "tests", "expires",
+            ]
         )
         checkOperators()
         for name in Self.names(document.value["groups"]) {
@@ -38,6 +40,7 @@ struct PolicyForm {
                 note("rules[\(index)].name", "another rule is named '\(name)' too: reasons and logs name rules")
             }
         }
+        checkPace()
         for (index, test) in Self.entries(document.value["tests"]).enumerated() {
             members(test, "tests[\(index)]", PolicyTest.members)
             members(test["node"], "tests[\(index)].node", ["tags", "id"])

@@ -25,6 +25,12 @@ struct PolicyParts {
         for (index, value) in PolicyForm.entries(object["rules"]).enumerated() {
             read("rules[\(index)]", value, &form) { fields throws(JSONError) in _ = try PolicyRule(fields) }
         }
+        for (index, value) in PolicyForm.entries(object["freezes"]).enumerated() {
+            read("freezes[\(index)]", value, &form) { fields throws(JSONError) in _ = try PolicyFreeze(fields) }
+        }
+        if let urgency = object["urgency"] {
+            read("urgency", urgency, &form) { fields throws(JSONError) in _ = try PolicyUrgency(fields) }
+        }
         tests(&form)
     }
 

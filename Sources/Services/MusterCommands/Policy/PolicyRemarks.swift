@@ -32,6 +32,7 @@ struct PolicyRemarks {
         found.lookAtOperators()
         found.lookAtGroups()
         found.lookAtRules()
+        found.lookAtPace()
         found.lookAtCommands()
         found.lookAtTests()
         return found.remarks.sorted { ($0.place.line, $0.place.column) < ($1.place.line, $1.place.column) }
@@ -135,6 +136,20 @@ struct PolicyRemarks {
         return tags
     }
 
+    // MARK: - Pace
+
+    private mutating func lookAtPace() {
+        for (index, freeze) in policy.freezes.enumerated() {
+            let path = "freezes[\(index)]"
+            if freeze.until <= now { warn(path, "the freeze is over since \(freeze.until)") }
+            if freeze.nodes.isEmpty { warn(path, "the freeze is for no nodes: 'nodes' is empty") }
+        }
+        guard let giveable = giveableTags else { return }
+        for tag in policy.limits.keys.sorted() where !giveable.contains(tag) {
+            warn("limits.\(tag)", "no rule lets anybody give a node the tag '\(tag)'")
+        }
+    }
+
     // MARK: - Commands
 
     private mutating func lookAtCommands() {
@@ -204,10 +219,13 @@ struct PolicyRemarks {
     private mutating func lookAtTests() {
         for (index, test) in compiled.tests.enumerated() where test.at == nil {
             let action = test.question.request.action
-            guard policy.rules.contains(where: { $0.windows != nil && $0.allow.contains(action) }) else { continue }
+            let isFrozen = action == .upgrade && !policy.freezes.isEmpty
+            guard isFrozen || policy.rules.contains(where: { $0.windows != nil && $0.allow.contains(action) }) else {
+                continue
+            }
             warn(
                 "tests[\(index)]",
-                "without 'at' the outcome depends on when it is tested: rules for \(action) have windows"
+                "without 'at' the outcome depends on when it is tested: \(isFrozen ? "there are freezes" : "rules for \(action) have windows")"
             )
         }
     }

@@ -29,6 +29,11 @@ import OpenSSHFormats
 ///     nodes: ["tag:web"]
 ///     commands: [restart-web]
 ///     windows: [{days: [mon, tue, wed, thu, fri], from: "08:00", to: "18:00", zone: Europe/Berlin}]
+/// freezes:
+///   - {name: year end, reason: the books are closed, from: "2026-12-18 17:00", until: "2027-01-04 07:00",
+///      zone: Europe/Berlin, nodes: ["*"], except_security: true}
+/// limits: {db: 1}
+/// urgency: {security: {skip_bake: true, ignore_windows: true}}
 /// tests:
 ///   - {name: at night, as: ada, action: run, command: restart-web, node: {tags: [web]}, at: 2027-01-12T02:00:00Z,
 ///      expect: refused}

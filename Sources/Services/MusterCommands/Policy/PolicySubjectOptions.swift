@@ -16,6 +16,8 @@ struct PolicySubjectOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("The package, of an upgrade or roll-back.", valueName: "name")) var package: String?
 
+    @Flag(help: "The package is a security release.") var security = false
+
     @Option(help: ArgumentHelp("The account, of an ssh-certificate.", valueName: "account"))
     var user: NameArgument<AccountName>?
 
@@ -51,6 +53,7 @@ struct PolicySubjectOptions: ParsableArguments {
             node: action == .revoke ? nil : node
         )
         request.package = package
+        request.isSecurity = security
         request.command = command?.name
         let given = Set(give.map(\.tag))
         switch action {

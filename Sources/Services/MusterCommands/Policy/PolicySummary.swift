@@ -4,7 +4,7 @@ import MusterPolicy
 
 /// A policy in words.
 struct PolicySummary: Sendable {
-    private let policy: FleetPolicy
+    let policy: FleetPolicy
     private let now: UTCTime
 
     init(_ policy: FleetPolicy, now: UTCTime) {
@@ -33,6 +33,7 @@ struct PolicySummary: Sendable {
         }
         for (name, command) in policy.commands.sorted(by: { $0.key < $1.key }) { lines += describe(name, command) }
         for rule in policy.rules { lines += describe(rule) }
+        lines += pace
         for part in policy.unknownParts { lines.append(StyledText("not understood: \(part)", .warning)) }
         return lines
     }

@@ -20,11 +20,11 @@ import MusterPolicy
 /// ```
 /// `user` is the account of an `ssh-certificate`, `tags` the tags of an `enroll` or all new ones of a `tag-node`, whose
 /// present tags are those of `node`. Without `node` it is one without tags; without `arguments` any that fit are meant;
-/// without `at` it is now. `reason` expects a reason of this code among those of a refusal.
+/// without `at` it is now. `security: true` asks about a release that closes a security hole. `reason` expects a reason of this code among those of a refusal.
 struct PolicyTest: Sendable {
     static let members = [
         "name", "as", "action", "command", "arguments", "environment", "package", "user", "tags", "node", "at",
-        "approved_by", "expect", "rule", "reason",
+        "approved_by", "expect", "rule", "reason", "security",
     ]
 
     /// How a test went.
@@ -125,6 +125,7 @@ struct PolicyTest: Sendable {
         request.package = try fields.optional("package") { fields, key throws(JSONError) in
             try fields.string(key, limit: 256)
         }
+        request.isSecurity = fields.has("security") ? try fields.bool("security") : false
         if request.action == .enroll { request.tags = Set(tags) }
         if request.action == .tagNode { request.tags = Set(tags).symmetricDifference(node?.tags ?? []) }
         if request.action == .run { request.command = try fields.name("command") }
