@@ -5,6 +5,8 @@ import SignatureVerification
 struct Migration: Sendable {
     let number: Int64
     let statements: [String]
+    /// What SQL alone cannot say, done after the statements in the same transaction.
+    var convert: @Sendable (any SQLTransaction) throws(StoreError) -> Void = { _ in }
 
     /// What the database remembers of it, to notice when the program and the database disagree.
     var digest: String {
@@ -32,6 +34,7 @@ extension [Migration] {
                 try migration.check(applied[index])
             } else {
                 for statement in migration.statements { try transaction.run(statement, []) }
+                try migration.convert(transaction)
                 try transaction.run(
                     "INSERT INTO migrations (number, digest, applied) VALUES ($1, $2, $3)",
                     [.integer(migration.number), .text(migration.digest), .integer(now)]

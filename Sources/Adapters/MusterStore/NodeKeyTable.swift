@@ -76,7 +76,7 @@ extension StoreTransaction {
             "UPDATE nodes SET removed = $2, removed_reason = $3, name = $4, next_key = NULL WHERE id = $1",
             [.text(node.id.text), .integer(time.milliseconds), .text(reason), .text("!" + node.id.text)]
         )
-        for table in ["assignments", "manifests", "reports"] {
+        for table in ["assignments", "manifests", "reports", "node_holds", "node_pins"] {
             try sql.run("DELETE FROM \(table) WHERE node = $1", [.text(node.id.text)])
         }
     }

@@ -2,7 +2,7 @@ import ByteCoding
 import CanonicalJSON
 import MusterModel
 
-/// A rollout as the register keeps it: what the engine needs to go on is its `state`.
+/// A rollout as the register keeps it: what the engine needs to go on is its `state`, and `StoredRolloutNode` of each node.
 public struct StoredRollout: Sendable {
     /// Its id, which is its statement's.
     public let id: RolloutID
@@ -12,8 +12,11 @@ public struct StoredRollout: Sendable {
     public let revision: Int64
     /// When it was asked for.
     public let started: UTCTime
-    /// The service's record of it, engine state included.
+    /// The service's record of it, the engine's state included, its nodes not.
     public let state: JSONValue
+
+    /// Most bytes of a state with its nodes within, as it was kept before migration 7.
+    static let wholeStateLimit = 512_000_000
 
     /// A rollout.
     public init(id: RolloutID, open: Bool, revision: Int64, started: UTCTime, state: JSONValue) {
@@ -29,7 +32,7 @@ public struct StoredRollout: Sendable {
         open = try row.integer(1) == 1
         revision = try row.integer(2)
         started = UTCTime(milliseconds: try row.integer(3))
-        state = try JSONValue.parse(Array(try row.text(4).utf8), limit: 512_000_000)
+        state = try JSONValue.parse(Array(try row.text(4).utf8), limit: 4_000_000)
     }
 }
 

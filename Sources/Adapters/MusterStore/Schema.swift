@@ -119,5 +119,6 @@ let schema: [Migration] = [
     ),
     sshMigration,
     runMigration,
+    rolloutMigration,
     successionMigration,
 ]

@@ -40,7 +40,8 @@ public struct RolloutRecord: Body {
             self.bakesUntil = bakesUntil
         }
 
-        init(_ fields: JSONFields) throws(JSONError) {
+        /// Reads a stage.
+        public init(_ fields: JSONFields) throws(JSONError) {
             func count(_ key: String) throws(JSONError) -> Int { Int(try fields.integer(key, in: 0...10_000_000)) }
             size = try count("size")
             done = try count("done")
@@ -53,7 +54,8 @@ public struct RolloutRecord: Body {
             }
         }
 
-        var json: JSONValue {
+        /// The stage as it is sent.
+        public var json: JSONValue {
             [
                 "size": JSONValue(size), "done": JSONValue(done), "in_flight": JSONValue(inFlight),
                 "failed": JSONValue(failed), "skipped": JSONValue(skipped), "state": .string(state),
@@ -76,15 +78,26 @@ public struct RolloutRecord: Body {
         public let version: String
         /// Why, in words; may be empty.
         public let reason: String
+        /// The version that it had when it was assigned; empty where it was not, or that is not known.
+        public let before: String
 
         /// A node's part in a rollout.
-        public init(id: NodeID, name: String, stage: Int, state: String, version: String, reason: String) {
+        public init(
+            id: NodeID,
+            name: String,
+            stage: Int,
+            state: String,
+            version: String,
+            reason: String,
+            before: String = ""
+        ) {
             self.id = id
             self.name = name
             self.stage = stage
             self.state = state
             self.version = version
             self.reason = reason
+            self.before = before
         }
 
         init(_ fields: JSONFields) throws(JSONError) {
@@ -94,13 +107,16 @@ public struct RolloutRecord: Body {
             state = try fields.string("state", limit: 32)
             version = try fields.string("version", limit: 256)
             reason = try fields.string("reason", limit: 2048)
+            before = fields.has("before") ? try fields.string("before", limit: 256) : ""
         }
 
         var json: JSONValue {
-            [
+            var object: JSONObject = [
                 "id": JSONValue(id), "name": .string(name), "stage": JSONValue(stage), "state": .string(state),
                 "version": .string(version), "reason": .string(reason),
             ]
+            if !before.isEmpty { object["before"] = .string(before) }
+            return .object(object)
         }
     }
 

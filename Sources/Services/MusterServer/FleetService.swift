@@ -33,6 +33,10 @@ final class FleetService: Sendable {
     let ssh: SSHSide
     let notices: Notices
     let nodeKeys: NodeKeys
+    /// Who is asked to visit whom.
+    let reach = ReachRegister()
+    /// Holds and pins change one after another.
+    let holdTurnstile = Turnstile()
     /// Uploads without a session, while nobody can log in.
     let renewals = RenewalAllowance()
     /// Wakes nodes that wait for a manifest.
@@ -68,6 +72,7 @@ final class FleetService: Sendable {
             rollouts: rollouts,
             runs: runs,
             nodes: nodes,
+            reach: reach,
             polls: nodePolls,
             clock: options.clock
         )

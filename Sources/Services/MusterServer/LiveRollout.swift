@@ -19,6 +19,8 @@ struct LiveRollout: Sendable {
     var revision: Int64
     /// When it was asked for.
     let started: UTCTime
+    /// The version that each node had when it was assigned.
+    var before: [NodeID: String] = [:]
 
     /// A rollout that was just asked for.
     init(engine: Rollout, statement: SignedStatement, signers: [OperatorName], missing: String, started: UTCTime) {
@@ -31,9 +33,10 @@ struct LiveRollout: Sendable {
     }
 
     /// Reads a rollout from the register.
-    init(_ stored: StoredRollout, _ statement: SignedStatement) throws {
+    init(_ stored: StoredRollout, _ nodes: [StoredRolloutNode], _ statement: SignedStatement) throws {
         let fields = try JSONFields(stored.state)
-        engine = try Rollout(try fields.fields("engine"))
+        engine = try Rollout(header: try fields.value("engine"), nodes: nodes.map(\.state))
+        for (node, part) in zip(engine.nodes, nodes) where !part.before.isEmpty { before[node.id] = part.before }
         signers = try fields.names("signers", limit: SignedStatement.signatureLimit)
         missing = try fields.string("missing", limit: 4096)
         revision = stored.revision
@@ -47,20 +50,58 @@ struct LiveRollout: Sendable {
     /// What is asked for.
     var body: UpgradeBody? { statement.statement.body.packageChange }
 
-    /// The rollout as the register keeps it.
-    var stored: StoredRollout {
-        StoredRollout(
+    /// What is to be written after events, the nodes that changed with it.
+    func stored(after old: LiveRollout) -> (rollout: StoredRollout, nodes: [StoredRolloutNode]) {
+        let changes = engine.changes(since: revision == 1 ? nil : old.engine)
+        let rollout = StoredRollout(
             id: id,
             open: engine.phase.isOpen,
             revision: revision,
             started: started,
-            state: ["engine": engine.json, "signers": JSONValue(signers), "missing": .string(missing)]
+            state: [
+                "engine": changes.header, "signers": JSONValue(signers), "missing": .string(missing),
+                "stages": .array(stages.map(\.json)), "reason": .string(engine.phase.reason),
+            ]
         )
+        let nodes = changes.nodes.map { index, state in
+            StoredRolloutNode(position: index, before: before[engine.nodes[index].id] ?? "", state: state)
+        }
+        return (rollout, nodes)
     }
 
     /// The rollout as operators see it; `names` are the nodes' names, nil to leave the nodes out.
     func record(names: ((NodeID) -> (name: String, version: String))?) -> RolloutRecord {
-        let stages = engine.summary.map { stage in
+        RolloutRecord(
+            id: id,
+            state: engine.phase.name,
+            reason: engine.phase.reason,
+            revision: revision,
+            started: started,
+            statement: statement,
+            signers: signers,
+            missing: missing,
+            stages: stages,
+            nodes: names.map(nodes) ?? []
+        )
+    }
+
+    private func nodes(_ names: (NodeID) -> (name: String, version: String)) -> [RolloutRecord.Node] {
+        engine.nodes.enumerated().map { index, node in
+            let (name, version) = names(node.id)
+            return RolloutRecord.Node(
+                id: node.id,
+                name: name,
+                stage: min(31, engine.expectedStage(ofNodeAt: index)),
+                state: node.state.rawValue,
+                version: version,
+                reason: node.reason,
+                before: before[node.id] ?? ""
+            )
+        }
+    }
+
+    private var stages: [RolloutRecord.Stage] {
+        engine.summary.map { stage in
             let (state, bakesUntil): (String, UTCTime?) =
                 switch stage.state {
                 case .waiting: ("waiting", nil)
@@ -78,31 +119,25 @@ struct LiveRollout: Sendable {
                 bakesUntil: bakesUntil
             )
         }
-        var nodes: [RolloutRecord.Node] = []
-        if let names {
-            nodes = engine.nodes.enumerated().map { index, node in
-                let (name, version) = names(node.id)
-                return RolloutRecord.Node(
-                    id: node.id,
-                    name: name,
-                    stage: min(31, engine.expectedStage(ofNodeAt: index)),
-                    state: node.state.rawValue,
-                    version: version,
-                    reason: node.reason
-                )
-            }
-        }
-        return RolloutRecord(
-            id: id,
-            state: engine.phase.name,
-            reason: engine.phase.reason,
-            revision: revision,
-            started: started,
+    }
+}
+
+extension RolloutRecord {
+    /// A rollout that is over, without its nodes and without the engine: a list of many costs no look at their nodes.
+    init?(summaryOf stored: StoredRollout, _ statement: SignedStatement) throws {
+        let fields = try JSONFields(stored.state)
+        guard fields.has("stages") else { return nil }
+        self.init(
+            id: stored.id,
+            state: try fields.fields("engine").string("phase", limit: 32),
+            reason: try fields.string("reason", limit: 4096),
+            revision: stored.revision,
+            started: stored.started,
             statement: statement,
-            signers: signers,
-            missing: missing,
-            stages: stages,
-            nodes: nodes
+            signers: try fields.names("signers", limit: SignedStatement.signatureLimit),
+            missing: try fields.string("missing", limit: 4096),
+            stages: try fields.objects("stages", limit: 32).map { stage throws(JSONError) in try Stage(stage) },
+            nodes: []
         )
     }
 }

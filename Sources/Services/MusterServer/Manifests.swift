@@ -40,9 +40,10 @@ final class Manifests: Sendable {
         let assignments: [UpdateManifest.Assignment]
         let tags: [SignedStatement]
         let work: RunWork.Content
+        let reach: [ReachTask]
         let stored: StoredManifest?
 
-        var isEmpty: Bool { assignments.isEmpty && tags.isEmpty && work.isEmpty }
+        var isEmpty: Bool { assignments.isEmpty && tags.isEmpty && work.isEmpty && reach.isEmpty }
         var hasWork: Bool { !assignments.isEmpty || !work.isEmpty }
 
         var digest: [UInt8] {
@@ -56,6 +57,7 @@ final class Manifests: Sendable {
             // A node without runs has the digest that it had before there were any.
             if !work.runs.isEmpty { object["runs"] = .array(work.runs.map { .string(Hex.encode($0.digest)) }) }
             if !work.cancelled.isEmpty { object["cancelled"] = JSONValue(work.cancelled) }
+            if !reach.isEmpty { object["reach"] = .array(reach.map(\.json)) }
             return Digest.sha256(JSONValue.object(object).canonicalBytes)
         }
     }
@@ -69,6 +71,7 @@ final class Manifests: Sendable {
     private let rollouts: Rollouts
     private let runs: Runs
     private let nodes: NodeRegister
+    private let reach: ReachRegister
     private let clock: @Sendable () -> UTCTime
     /// Wakes a node's long poll.
     private let polls: LongPoll<NodeID>
@@ -83,6 +86,7 @@ final class Manifests: Sendable {
         rollouts: Rollouts,
         runs: Runs,
         nodes: NodeRegister,
+        reach: ReachRegister,
         polls: LongPoll<NodeID>,
         clock: @escaping @Sendable () -> UTCTime
     ) {
@@ -92,6 +96,7 @@ final class Manifests: Sendable {
         self.rollouts = rollouts
         self.runs = runs
         self.nodes = nodes
+        self.reach = reach
         self.polls = polls
         self.clock = clock
     }
@@ -184,6 +189,7 @@ final class Manifests: Sendable {
         let mayWork = mayWork(node, at: now)
         var work = runs.work.content(of: node)
         if !mayWork { work.runs = [] }
+        let reach = mayWork ? reach.tasks(of: node, at: now) : []
         return try await store.read { [work] transaction in
             let assignments = mayWork ? try transaction.assignments(of: node) : []
             return Content(
@@ -192,6 +198,7 @@ final class Manifests: Sendable {
                 },
                 tags: try transaction.tagStatements(of: node, now: now, limit: 16),
                 work: work,
+                reach: reach,
                 stored: try transaction.manifest(of: node)
             )
         }
@@ -220,7 +227,8 @@ final class Manifests: Sendable {
             timestampVersion: publication.timestampVersion,
             assignments: content.assignments,
             tags: content.tags,
-            cancelled: content.work.cancelled
+            cancelled: content.work.cancelled,
+            reach: content.reach
         )
         let signed = StoredManifest(
             sequence: manifest.sequence,

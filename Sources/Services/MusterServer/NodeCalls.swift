@@ -94,6 +94,14 @@ struct NodeCalls: Sendable {
         return Answer.bytes(envelope, type: "application/json")
     }
 
+    /// `POST /v1/node/reach`.
+    func reach(_ call: Call) async throws -> Response {
+        let node = try authenticate(call)
+        let request: ReachRequest = try await call.body()
+        service.nodes.seen(node, at: call.time)
+        return Answer.body(try Reaching(service: service).take(request, from: node, call))
+    }
+
     /// `POST /v1/node/key`: a new key, signed by the present one and by itself.
     func replaceKey(_ call: Call) async throws -> Response {
         let node = try authenticate(call)

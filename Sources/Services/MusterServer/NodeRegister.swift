@@ -12,6 +12,10 @@ final class NodeRegister: Sendable {
         var node: StoredNode
         var report: NodeReport?
         var lastSeen: UTCTime?
+        /// Why rollouts pass it by; nil where they do not.
+        var hold: StoredHold?
+        /// Packages that an operator pinned, by name.
+        var pins: [StoredPin] = []
     }
 
     /// What a report changed.
@@ -31,6 +35,8 @@ final class NodeRegister: Sendable {
         var bound: [String: Set<NodeID>] = [:]
         /// No key of any node expires by itself before this.
         var keyDeadline = UTCTime(milliseconds: 0)
+        /// No hold ends by itself before this.
+        var holdDeadline = UTCTime(milliseconds: 0)
 
         mutating func bind(_ entry: Entry) {
             bound[entry.node.boundTo.id, default: []].insert(entry.node.id)
@@ -50,12 +56,15 @@ final class NodeRegister: Sendable {
         let (nodes, reports, left) = try await store.read {
             (try $0.nodes(), try $0.reports(), try $0.removedNodes())
         }
+        let (holds, pins) = try await store.read { (try $0.holds(), try $0.pins()) }
         var entries: [NodeID: Entry] = [:]
         for node in nodes { entries[node.id] = Entry(node: node, report: nil, lastSeen: nil) }
         for stored in reports {
             entries[stored.node]?.report = try? NodeReport.parse(stored.body)
             entries[stored.node]?.lastSeen = stored.received
         }
+        for (node, hold) in holds { entries[node]?.hold = hold }
+        for (node, pins) in pins { entries[node]?.pins = pins }
         let removed = Dictionary(left.map { ($0.node, $0.reason) }) { first, _ in first }
         var read = State(entries: entries, removed: removed)
         for entry in entries.values { read.bind(entry) }
@@ -145,6 +154,27 @@ final class NodeRegister: Sendable {
         }
     }
 
+    /// What operators hold of a node is this now, and on disk.
+    func set(hold: StoredHold?, pins: [StoredPin], of id: NodeID) {
+        state.withLock { state in
+            state.entries[id]?.hold = hold
+            state.entries[id]?.pins = pins
+            state.holdDeadline = UTCTime(milliseconds: 0)
+        }
+    }
+
+    /// The nodes whose hold is over without the register having taken note of it; costs one comparison between two ends.
+    func endedHolds(at time: UTCTime) -> [NodeID] {
+        state.withLock { state in
+            guard time >= state.holdDeadline else { return [] }
+            let ends = state.entries.compactMap { id, entry in entry.hold?.until.map { (id, $0) } }
+            let ended = ends.filter { $0.1 <= time }
+            // What is found stays due until it is noted, should that fail.
+            state.holdDeadline = ended.isEmpty ? ends.map(\.1).min() ?? UTCTime(milliseconds: .max) : time
+            return ended.map(\.0)
+        }
+    }
+
     /// A node was in contact.
     func seen(_ id: NodeID, at time: UTCTime) {
         state.withLock { $0.entries[id]?.lastSeen = time }
@@ -162,6 +192,8 @@ final class NodeRegister: Sendable {
                 entry: entry,
                 hasProgress: report.progress != (old.report?.progress ?? []),
                 hasFacts: report.architecture != old.report?.architecture || report.packages != old.report?.packages
+                    || report.localPins != (old.report?.localPins ?? [:])
+                    || report.metrics != (old.report?.metrics ?? [:])
             )
         }
     }

@@ -11,7 +11,7 @@ struct NodeView {
 
     /// A node's record; `targets` are the versions that open rollouts give each node.
     func record(_ entry: NodeRegister.Entry, _ targets: [NodeID: [String: String]]) -> NodeRecord {
-        NodeRecord(
+        var record = NodeRecord(
             id: entry.node.id,
             name: entry.node.name,
             tags: entry.node.tags,
@@ -24,6 +24,15 @@ struct NodeView {
             key: NodeKeyRecord(entry.node.keyLife, at: time),
             tailnet: service.tailnetRecord(entry.node.tailnet)
         )
+        record.hold = entry.hold.map { HoldRecord(reason: $0.reason, by: $0.by, since: $0.since, until: $0.until) }
+        let own = (entry.report?.localPins ?? [:]).sorted { $0.key < $1.key }.map {
+            PinRecord(package: $0.key, version: nil, reason: $0.value, by: nil, since: nil)
+        }
+        let set = entry.pins.map {
+            PinRecord(package: $0.package, version: $0.version, reason: $0.reason, by: $0.by, since: $0.since)
+        }
+        record.pins = set + own
+        return record
     }
 
     private func state(_ entry: NodeRegister.Entry) -> String {

@@ -98,6 +98,14 @@ enum OpenAPI {
                 '200': {$ref: '#/components/responses/body'}
                 '204': {description: nothing new}
                 default: {$ref: '#/components/responses/problem'}
+          /v1/node/reach:
+            post:
+              summary: a node that confirms an upgrade asks to be reached by a second one, at the address it calls from
+              description: >
+                nodes that may reach others get the address, port and nonce as the member reach of their manifest; asking
+                again with the same nonce asks more of them
+              security: [{node: []}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/node/key:
             post:
               summary: a new node key, signed by the present one and by itself; both open sessions until the new one did
@@ -137,6 +145,34 @@ enum OpenAPI {
             get:
               summary: one node, by id or name
               security: [{operator: []}, {}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes/{id}/hold:
+            post:
+              summary: rollouts pass the node by, for a reason, until somebody lifts it or `until`
+              description: for any operator
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes/{id}/unhold:
+            post:
+              summary: rollouts take the node again
+              description: for who held it, and for operators who may upgrade the node
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes/{id}/pin:
+            post:
+              summary: a package of the node stays as it is, or at one version, for a reason
+              description: for any operator
+              security: [{operator: []}]
+              parameters: [{$ref: '#/components/parameters/id'}]
+              responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
+          /v1/nodes/{id}/unpin:
+            post:
+              summary: rollouts may change the package of the node again
+              description: for who pinned it, and for operators who may upgrade the node
+              security: [{operator: []}]
               parameters: [{$ref: '#/components/parameters/id'}]
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/enrollments:

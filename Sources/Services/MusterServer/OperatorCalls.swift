@@ -133,12 +133,18 @@ struct OperatorCalls: Sendable {
     /// `GET /v1/nodes/{id}`, by id or by name.
     func node(_ call: Call, _ text: String) async throws -> Response {
         _ = try reader(call)
-        let found = NodeID(text).flatMap { service.nodes[$0] } ?? service.nodes.all.first { $0.node.name == text }
-        guard let found else { throw Problem.missing("there is no node '\(text)'") }
+        let found = try find(text)
         let targets = await service.rollouts.targets()
         var record = NodeView(service: service, time: call.time).record(found, targets)
         record.key?.successions = try await service.nodeKeys.successions(of: found.node.id)
         return Answer.body(record)
+    }
+
+    /// A node by id or by name.
+    func find(_ text: String) throws(Problem) -> NodeRegister.Entry {
+        let found = NodeID(text).flatMap { service.nodes[$0] } ?? service.nodes.all.first { $0.node.name == text }
+        guard let found else { throw .missing("there is no node '\(text)'") }
+        return found
     }
 
     /// `GET /v1/enrollments`.

@@ -10,6 +10,14 @@ import MusterStore
 struct RolloutSelection: Sendable {
     let body: UpgradeBody
     let releases: ReleaseIndex
+    /// Whether it goes back, where no floor stands in the way.
+    let isRollBack: Bool
+
+    init(_ statement: Statement, _ body: UpgradeBody, _ releases: ReleaseIndex) {
+        self.body = body
+        self.releases = releases
+        isRollBack = statement.type == .rollBack
+    }
 
     /// The target for a node: the statement's file for its architecture; nil for a node that is not meant.
     func target(_ entry: NodeRegister.Entry) -> String? {
@@ -29,14 +37,24 @@ struct RolloutSelection: Sendable {
 
     /// What the engine wants to know of a node.
     func fact(_ entry: NodeRegister.Entry, at time: UTCTime) -> NodeFact {
-        let life = entry.node.keyLife
-        return NodeFact(
+        NodeFact(
             node: entry.node.id,
             version: entry.report?.packages[body.package] ?? "",
             lastSeen: entry.lastSeen,
-            obstacle: life.isLimited(at: time)
-                ? "its node key expired at \(life.expires): muster node extend \(entry.node.name)" : nil
+            obstacle: NodeObstacle.first(to: body.version, of: body.package, on: entry, at: time) ?? floor(entry)
         )
+    }
+
+    /// Why the node has to pass through another version first; nil where it has not.
+    private func floor(_ entry: NodeRegister.Entry) -> String? {
+        guard !isRollBack, let installed = entry.report?.packages[body.package], !installed.isEmpty,
+            let path = target(entry), let release = releases.release(path)?.description, let floor = release.floor
+        else { return nil }
+        guard let order = ReleaseVersion.compare(release.format, installed, floor) else {
+            return "\(body.package) \(installed) cannot be compared with \(floor), which has to be passed through first"
+        }
+        guard order < 0 else { return nil }
+        return "\(body.package) \(floor) has to be passed through first, and this node has \(installed)"
     }
 
     /// Refuses a statement whose targets are not exactly trusted releases of its package and version.

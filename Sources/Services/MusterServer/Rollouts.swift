@@ -49,7 +49,7 @@ actor Rollouts {
                 guard let statement = try transaction.statement(rollout.id) else {
                     throw StoreError(.corrupt, "rollout \(rollout.id) has no statement")
                 }
-                return try LiveRollout(rollout, statement)
+                return try LiveRollout(rollout, try transaction.rolloutNodes(of: rollout.id), statement)
             }
         }
         for rollout in stored { live[rollout.id] = rollout }
@@ -71,7 +71,7 @@ actor Rollouts {
     ) async throws {
         guard let body = signed.statement.body.packageChange else { return }
         let publication = try repository.publication()
-        let selection = RolloutSelection(body: body, releases: publication.releases)
+        let selection = RolloutSelection(signed.statement, body, publication.releases)
         let selected = nodes.all.filter { selection.target($0) != nil }
         try await turnstile.pass {
             let superseded = try superseded(signed, body, selected)
@@ -224,14 +224,15 @@ actor Rollouts {
         by approver: OperatorName? = nil
     ) throws(Problem) -> String {
         guard let body = statement.body.packageChange else { return "" }
-        let selection = RolloutSelection(body: body, releases: check.publication.releases)
+        let selection = RolloutSelection(statement, body, check.publication.releases)
         let selected: [NodeFacts?] = nodes.all.filter { selection.target($0) != nil }.map {
             NodeFacts(id: $0.node.id, tags: Set($0.node.tags))
         }
         var missing = ""
         var most = 0
         for node in selected.isEmpty ? [nil] : selected {
-            switch try check.decide(statement, signers: signers, node: node) {
+            let moment = try check.moment(of: statement, signers: Set(signers), node: node)
+            switch try check.decide(statement, signers: signers, node: node, deciding: moment) {
             case .allowed: break
             case .needsApprovals(let shortage):
                 if let approver, !shortage.have.contains(approver) {
@@ -262,7 +263,7 @@ actor Rollouts {
                 guard let stored = try transaction.rollout(id), let statement = try transaction.statement(id) else {
                     return nil
                 }
-                return try LiveRollout(stored, statement)
+                return try LiveRollout(stored, try transaction.rolloutNodes(of: id), statement)
             }
             guard let stored else { return nil }
             rollout = stored
@@ -281,7 +282,10 @@ actor Rollouts {
             try transaction.rollouts(limit: limit).compactMap { stored in
                 if let rollout = live[stored.id] { return rollout.record(names: nil) }
                 guard let statement = try transaction.statement(stored.id) else { return nil }
-                return try LiveRollout(stored, statement).record(names: nil)
+                if let record = try RolloutRecord(summaryOf: stored, statement) { return record }
+                return try LiveRollout(stored, try transaction.rolloutNodes(of: stored.id), statement).record(
+                    names: nil
+                )
             }
         }
     }
@@ -324,16 +328,20 @@ actor Rollouts {
             let before = writer.state(event, changed.engine)
             let effects = changed.engine.apply(event, at: time)
             writer.note(event, before: before, after: changed.engine)
-            for effect in effects { writer.note(effect, target: target(effect, rollout)) }
+            for effect in effects {
+                if case .assign(let node) = effect { changed.before[node] = installed(changed, on: node) }
+                writer.note(effect, target: target(effect, rollout))
+            }
         }
         let isNew = rollout.revision == 0
         guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else { return }
         changed.revision += 1
-        let stored = changed.stored
+        let (stored, parts) = changed.stored(after: rollout)
         let written = writer
         try await store.write { transaction in
             try extra(transaction)
             try transaction.put(stored)
+            try transaction.put(parts, of: stored.id)
             try written.write(transaction)
         }
         live[rollout.id] = changed.engine.phase.isOpen ? changed : nil
@@ -342,21 +350,27 @@ actor Rollouts {
         onChange(written.changedNodes)
     }
 
+    private func installed(_ rollout: LiveRollout, on node: NodeID) -> String? {
+        rollout.body.flatMap { nodes[node]?.report?.packages[$0.package] }
+    }
+
     private func target(_ effect: RolloutEffect, _ rollout: LiveRollout) -> String? {
         guard case .assign(let node) = effect, let body = rollout.body else { return nil }
         let releases = repository.current?.releases ?? ReleaseIndex()
-        let selection = RolloutSelection(body: body, releases: releases)
+        let selection = RolloutSelection(rollout.statement.statement, body, releases)
         return selection.file(for: nodes[node]?.report?.architecture ?? "") ?? body.targets.first?.path
     }
 
     /// What the engine should know of a node that the rollout is for; nil where it is not, or policy forbids it there.
     private func selectedFact(_ id: RolloutID, _ entry: NodeRegister.Entry, at time: UTCTime) -> NodeFact? {
         guard let rollout = live[id], let body = rollout.body, let publication = repository.current else { return nil }
-        let selection = RolloutSelection(body: body, releases: publication.releases)
+        let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
         guard selection.target(entry) != nil else { return nil }
         let check = StatementCheck(publication: publication, time: time)
         let facts = NodeFacts(id: entry.node.id, tags: Set(entry.node.tags))
-        switch try? check.decide(rollout.statement.statement, signers: rollout.signers, node: facts) {
+        let statement = rollout.statement.statement
+        let moment = try? check.moment(of: statement, signers: Set(rollout.signers), node: facts)
+        switch try? check.decide(statement, signers: rollout.signers, node: facts, deciding: moment) {
         case .allowed: return selection.fact(entry, at: time)
         case .needsApprovals: return rollout.engine.isApproved ? nil : selection.fact(entry, at: time)
         case .refused, nil: return rollout.engine.node(entry.node.id) == nil ? nil : selection.fact(entry, at: time)

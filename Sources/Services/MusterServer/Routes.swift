@@ -73,6 +73,8 @@ struct Routes: Sendable {
             try await allowing(call, .post) { try await service.operators.session(call) }
         case ("nodes", 1): try await allowing(call, .get) { try await service.operators.nodes(call) }
         case ("nodes", 2): try await allowing(call, .get) { try await service.operators.node(call, path[1]) }
+        case ("nodes", 3):
+            try await allowing(call, .post) { try await NodeHolds(service: service).control(call, path[1], path[2]) }
         case ("enrollments", 1): try await allowing(call, .get) { try await service.operators.enrollments(call) }
         case ("events", 1): try await allowing(call, .get) { try await service.operators.events(call) }
         case ("statements", 1): try await allowing(call, .post) { try await statements.take(call) }
@@ -122,6 +124,7 @@ struct Routes: Sendable {
         case "session": try await allowing(call, .post) { try await node.session(call) }
         case "report": try await allowing(call, .post) { try await node.report(call) }
         case "manifest": try await allowing(call, .get) { try await node.manifest(call) }
+        case "reach": try await allowing(call, .post) { try await node.reach(call) }
         case "key": try await allowing(call, .post) { try await node.replaceKey(call) }
         case "host-certificate": try await allowing(call, .post) { try await node.hostCertificate(call) }
         default: throw Problem.missing("there is nothing at \(call.request.uri.path)")

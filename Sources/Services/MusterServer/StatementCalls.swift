@@ -18,7 +18,10 @@ struct StatementCalls: Sendable {
         let signed = try await statement(call)
         let publication = try service.repository.publication()
         let check = StatementCheck(publication: publication, time: call.time)
-        let signers = try check.signers(signed, deciding: RunAsking.moment(of: signed, at: call.time))
+        let moment =
+            signed.statement.type == .run
+            ? RunAsking.moment(of: signed, at: call.time) : try check.moment(of: signed.statement)
+        let signers = try check.signers(signed, deciding: moment)
         let reply =
             switch signed.statement.body {
             case .enroll(let body): try await enroll(signed, body, signers, check)
@@ -119,7 +122,7 @@ struct StatementCalls: Sendable {
         _ signers: [OperatorName],
         _ check: StatementCheck
     ) async throws -> StatementReply {
-        try RolloutSelection(body: body, releases: check.publication.releases).checkTargets()
+        try RolloutSelection(signed.statement, body, check.publication.releases).checkTargets()
         let missing = try await service.rollouts.missing(signed.statement, signers, check)
         try await service.rollouts.create(signed, signers: signers, missing: missing, at: check.time)
         let id = signed.statement.id

@@ -76,6 +76,20 @@ struct StatementCheck: Sendable {
         try policy().decide(PolicyRequest(statement, signers: Set(signers), node: node), time: deciding ?? time)
     }
 
+    /// The first moment from now on at which no hour of the policy stands against a package change, by the requester's word
+    /// alone or by these signers'; now where waiting does not help, or where that is after the statement's end.
+    func moment(
+        of statement: Statement,
+        signers: Set<OperatorName>? = nil,
+        node: NodeFacts? = nil
+    ) throws(Problem)
+        -> UTCTime
+    {
+        guard statement.body.packageChange != nil else { return time }
+        let request = PolicyRequest(statement, signers: signers ?? [statement.requester], node: node)
+        return try policy().moment(request, from: time, before: statement.expires)
+    }
+
     /// Refuses what the policy does not allow outright.
     func require(_ statement: Statement, signers: [OperatorName], node: NodeFacts?) throws(Problem) {
         let decision = try decide(statement, signers: signers, node: node)

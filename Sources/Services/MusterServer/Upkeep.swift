@@ -23,6 +23,7 @@ struct Upkeep: Service {
                 if let due = service.runs.nextDeadline, due <= now {
                     await service.attempt("runs") { try await service.runs.tick(at: now) }
                 }
+                await service.attempt("holds") { try await service.endHolds(at: now) }
                 await service.attempt("node keys") { try await service.noteExpiries(at: now) }
                 await service.attempt("revocations") { try await SSHUpkeep(service: service).follow(at: now) }
                 turn += 1

@@ -151,6 +151,7 @@ final class FakeService: Sendable {
                 return LoopbackServer.Reply(404)
             }
             return Self.json(node)
+        case ("POST", "nodes"): return try Self.holds(request, parts, &state)
         case ("GET", "enrollments"): return Self.json(List(state.enrollments))
         case (_, "ssh"): return try answerSSH(request, Array(parts.dropFirst(2)), &state)
         case ("GET", "events"):
@@ -168,6 +169,7 @@ final class FakeService: Sendable {
             let next = state.rollouts.count > 1 ? state.rollouts.removeFirst() : state.rollouts.first
             return next.map { Self.json($0) } ?? LoopbackServer.Reply(404)
         case ("POST", "rollouts"):
+            if parts.last == "halt" { state.reasons.append(try ReasonRequest.parse(request.body).reason) }
             if parts.last == "approve" { state.approvals.append(try ApprovalRequest.parse(request.body).signature) }
             return state.rollouts.last.map { Self.json($0) } ?? LoopbackServer.Reply(404)
         case (_, "runs"): return try runs(request, Array(parts.dropFirst(2)), &state)

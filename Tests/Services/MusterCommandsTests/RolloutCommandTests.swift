@@ -121,19 +121,30 @@ struct RolloutCommandTests {
         }
     }
 
-    @Test("a roll-back goes to the release before, on the nodes of the rollout")
+    @Test("a roll-back halts the rollout and goes to the release before, on the nodes that have or may get the version")
     func rollBack() async throws {
         try await fleet { workshop, ada in
             await ada.muster(["rollout", "start", "hello", "--on", "tag:web", "--yes"])
             let sent = try #require(workshop.service.with { $0.statements.last })
-            let running = try record(sent, "halted", revision: 1, done: 0, nodeState: "failed")
+            let running = try record(sent, "running", revision: 1, done: 0, nodeState: "installing")
             workshop.service.with { $0.rollouts = [running] }
             let outcome = await ada.muster("rollout", "roll-back", String(sent.statement.id.text.prefix(6)), "--yes")
             #expect(outcome.status == 0, "\(outcome.all)")
             let back = try #require(workshop.service.with { $0.statements.last })
             #expect(back.statement.type == .rollBack)
             #expect(back.statement.body.packageChange?.version == "1.0")
-            #expect(back.statement.body.packageChange?.nodes == [.tag(try #require(Tag("web")))])
+            #expect(back.statement.body.packageChange?.nodes == [.node(try #require(NodeID("web")))])
+            #expect(back.statement.body.packageChange?.strategy.maxInFlight == 1)
+            #expect(back.statement.body.packageChange?.strategy.stages == [.percent(100)])
+            #expect(outcome.output.contains("hello 1.1 goes back to 1.0: the release before it"))
+            #expect(outcome.output.contains("  web: 1.0, installing -> 1.0"))
+            #expect(workshop.service.with { $0.reasons } == ["it is about to be rolled back"])
+
+            let done = try record(sent, "complete", revision: 2, done: 1, nodeState: "failed")
+            workshop.service.with { $0.rollouts = [done] }
+            let nothing = await ada.muster("rollout", "roll-back", "hello", "--yes")
+            #expect(nothing.status == 1)
+            #expect(nothing.errors.contains("no node has hello 1.1 or is about to get it"), "\(nothing.all)")
         }
     }
 

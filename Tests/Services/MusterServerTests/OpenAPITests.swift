@@ -44,7 +44,7 @@ struct OpenAPITests {
                     #expect(!text.contains("there is nothing at"), "\(tried.rawValue) \(path)")
                 }
             }
-            #expect(count == 50)
+            #expect(count == 55)
         }
     }
 }

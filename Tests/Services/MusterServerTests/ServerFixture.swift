@@ -169,7 +169,13 @@ final class ServerFixture: Sendable {
     }
 
     /// Releases a package and uploads it.
-    func release(_ version: String, counter: Int64, security: Bool = false, by session: String) async throws -> String {
+    func release(
+        _ version: String,
+        counter: Int64,
+        security: Bool = false,
+        floor: String? = nil,
+        by session: String
+    ) async throws -> String {
         let path = "releases/hello_\(version)_amd64.deb"
         let bytes = Array("package hello \(version)".utf8)
         let fleet = try fleetState.withLock { fleet in
@@ -184,7 +190,8 @@ final class ServerFixture: Sendable {
                     security: security,
                     released: fleet.time,
                     healthChecks: [],
-                    notes: ""
+                    notes: "",
+                    floor: floor
                 )
             )
             try fleet.publishReleases()

@@ -49,6 +49,12 @@ struct NodeShow: ContextCommand {
             row("trusts", StyledText("timestamp \(report.timestampVersion), policy \(report.policyVersion)"))
         }
         for package in node.packages { row("package", words.package(package)) }
+        for (name, value) in words.holds(node) { row(name, value) }
+        if let reboot = node.report?.rebootNeeded, !reboot.isEmpty { row("reboot", StyledText(reboot, .warning)) }
+        for (name, value) in (node.report?.metrics ?? [:]).sorted(by: { $0.key < $1.key }) {
+            row("metric", StyledText("\(name) \(NodeWords.metric(value))"))
+        }
+        if node.report?.reachesOthers == true { row("reaches", StyledText("other nodes that confirm an upgrade")) }
         for listener in node.report?.listeners ?? [] {
             row("listens", StyledText("\(listener.transport) \(listener.address):\(listener.port)"))
         }

@@ -12,6 +12,9 @@ struct NodeWords: Sendable {
         for (index, package) in node.packages.enumerated() {
             if index > 0 { text = text + ", " }
             text = text + self.package(package)
+            if node.pins.contains(where: { $0.package == package.name }) {
+                text = text + StyledText(" (pinned)", .faint)
+            }
         }
         return text
     }
@@ -42,6 +45,25 @@ struct NodeWords: Sendable {
         return seen + StyledText(" (\(what) \(Moments.ago(heard, now: now)))", .faint)
     }
 
+    /// What keeps rollouts from changing the node, or packages of it, a row each.
+    func holds(_ node: NodeRecord) -> [(String, StyledText)] {
+        var rows: [(String, StyledText)] = []
+        if let hold = node.hold {
+            rows.append(("held", StyledText(held(hold), .warning)))
+        }
+        for pin in node.pins {
+            let who = pin.by.map { "by \($0)" } ?? "by its own configuration"
+            let version = pin.version.map { " at \($0)" } ?? ""
+            rows.append(("pinned", StyledText("\(pin.package)\(version) \(who): \(pin.reason)")))
+        }
+        return rows
+    }
+
+    private func held(_ hold: HoldRecord) -> String {
+        let until = hold.until.map { ", \(Moments.span(Int(clamping: $0.seconds - now.seconds))) left" } ?? ""
+        return "by \(hold.by) \(Moments.ago(hold.since, now: now))\(until): \(hold.reason)"
+    }
+
     /// The state, and why nothing happens where nothing does.
     func state(_ node: NodeRecord) -> StyledText {
         let style: StyledText.Style =
@@ -53,9 +75,20 @@ struct NodeWords: Sendable {
             }
         var text = StyledText(node.state, style)
         if let hold = node.report?.hold, !hold.isEmpty { text = text + StyledText(", held: \(hold)", .loud) }
+        if let hold = node.hold { text = text + StyledText(", held by \(hold.by): \(hold.reason)", .warning) }
+        if let reboot = node.report?.rebootNeeded, !reboot.isEmpty {
+            text = text + StyledText(", needs a reboot: \(reboot)", .warning)
+        }
         if let trouble = node.report?.progress.last(where: { !$0.reason.isEmpty }) {
             text = text + StyledText(", \(trouble.state.rawValue): \(trouble.reason)", .warning)
         }
         return text
+    }
+
+    /// A measured value, which is in thousandths.
+    static func metric(_ value: Int64) -> String {
+        let (whole, rest) = (value.magnitude / 1000, value.magnitude % 1000)
+        let digits = String(repeating: "0", count: 3 - String(rest).count) + String(rest)
+        return (value < 0 ? "-" : "") + (rest == 0 ? "\(whole)" : "\(whole).\(digits)")
     }
 }

@@ -85,8 +85,12 @@ struct RolloutProposal: Sendable {
             node: nil,
             package: body.package
         )
-        let decision = policy.decide(request, time: context.now())
+        let now = context.now()
+        let moment = policy.moment(request, from: now, before: now.adding(seconds: Int64(lifetime)))
+        let decision = policy.decide(request, time: moment)
         if case .refused = decision { throw CommandFailure.refused("the policy refuses it: \(decision)") }
-        if !json { context.terminal.line("  policy: \(decision)") }
+        guard !json else { return }
+        context.terminal.line("  policy: \(decision)")
+        if moment > now { context.terminal.line("  nodes hold it until their hours begin, \(moment) at the earliest") }
     }
 }

@@ -6,14 +6,33 @@ import MusterModel
 struct RolloutRollBack: ContextCommand {
     static let configuration = CommandConfiguration(
         commandName: "roll-back",
-        abstract: "Sign a roll-back statement: the nodes of a rollout go back to the release before it.",
-        discussion: "A roll-back is a rollout of its own, on the same nodes, by default all of them at once."
+        abstract: "Take every node that has a bad version back to the last good one, by one signed statement.",
+        discussion: """
+            Halts the rollout, finds the nodes that have its version or may get it in a moment, finds the version that they had
+            before (else that of the last complete rollout, else the release before), shows what changes where, asks, and signs
+            one roll-back statement for exactly those nodes. It is a rollout of its own, on all of them at once, and ends the
+            one that it undoes. Declining leaves the rollout halted.
+            """
     )
 
-    @Argument(help: "The rollout, by its id or the beginning of it.") var rollout: String
+    @Argument(
+        help:
+            "The rollout, by its id or the beginning of it, or a package for the last upgrade of it (default: the last upgrade)."
+    )
+    var rollout: String?
 
     @Option(name: .customLong("to"), help: ArgumentHelp("The version to go back to.", valueName: "version"))
     var version: String?
+
+    @Option(
+        name: .customLong("on"),
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Only these of the nodes: '*', tag:NAME or node:ID (default: the whole fleet).",
+            valueName: "selector"
+        )
+    )
+    var selectors: [SelectorArgument] = []
 
     @OptionGroup var options: StrategyOptions
 
@@ -25,24 +44,39 @@ struct RolloutRollBack: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         try await context.withService { service in
-            let id = try await RolloutChoice.find(rollout, service)
-            let record = try await service.authorized { try await $0.rollout(id, session: $1) }
+            let rollouts = try await service.authorized { try await $0.rollouts(session: $1) }
+            let id = try chosen(rollouts)
+            let record = try await halted(id, service, context)
             guard let change = record.statement.statement.body.packageChange else {
                 throw CommandFailure.refused("rollout \(id) changes no package")
             }
             let view = try await TrustedView.refresh(context, service.client)
             let history = ReleaseHistory(try view.releases())
-            guard let version = version ?? history.before(change.package, version: change.version) else {
+            var releases: [String] = []
+            for entry in history.of(change.package) where releases.last != entry.release.version {
+                releases.append(entry.release.version)
+            }
+            let plan = try RollBackPlan(
+                from: record,
+                change,
+                nodes: try await service.authorized { try await $0.nodes(session: $1) },
+                others: rollouts,
+                releases: releases,
+                to: version,
+                only: selectors.map(\.selector)
+            )
+            guard !plan.changes.isEmpty else {
                 throw CommandFailure.refused(
-                    "no release of \(change.package) before \(change.version) is signed: nothing to go back to"
+                    "no node has \(plan.package) \(plan.bad) or is about to get it: there is nothing to roll back"
                 )
             }
+            if !json { show(plan, context) }
             let proposal = RolloutProposal(
                 body: try RolloutProposal.body(
-                    change.package,
-                    version,
-                    change.nodes,
-                    options.strategy(stages: [.percent(100)], bakeSeconds: 0),
+                    plan.package,
+                    plan.good,
+                    plan.selectors,
+                    options.rollBackStrategy(nodes: plan.changes.count),
                     history
                 ),
                 isRollBack: true,
@@ -53,4 +87,44 @@ struct RolloutRollBack: ContextCommand {
             if watch { try await RolloutWatching(service: service, context: context, json: json).watch(started) }
         }
     }
+
+    /// The rollout that is meant: by id, or the newest upgrade, of one package where it is named.
+    private func chosen(_ rollouts: [RolloutRecord]) throws -> RolloutID {
+        if let rollout, let id = RolloutID(rollout) { return id }
+        let upgrades = rollouts.filter { $0.statement.statement.type == .upgrade }.sorted { $0.started > $1.started }
+        guard let rollout else {
+            guard let newest = upgrades.first else { throw CommandFailure.refused("there is no upgrade to undo") }
+            return newest.id
+        }
+        let ofPackage = upgrades.first { $0.statement.statement.body.packageChange?.package == rollout }
+        return try ofPackage?.id ?? BeginningOfID.find(rollout, in: rollouts.map(\.id), kind: "rollout")
+    }
+
+    /// The rollout with its nodes once no further node begins.
+    private func halted(
+        _ id: RolloutID,
+        _ service: ServiceConnection,
+        _ context: CommandContext
+    ) async throws -> RolloutRecord {
+        let record = try await service.authorized { try await $0.rollout(id, session: $1) }
+        guard ["running", "waiting-for-approval"].contains(record.state) else { return record }
+        let halted = try await service.authorized { client, session in
+            try await client.change(id, .halt, reason: "it is about to be rolled back", session: session)
+        }
+        context.terminal.note("rollout \(id.text.prefix(8)) is halted")
+        return halted
+    }
+
+    private func show(_ plan: RollBackPlan, _ context: CommandContext) {
+        let terminal = context.terminal
+        terminal.line("\(plan.package) \(plan.bad) goes back to \(plan.good): \(plan.why)")
+        for change in plan.changes.prefix(Self.shown) {
+            let before = change.before.isEmpty || change.before == plan.good ? "" : " (had \(change.before))"
+            terminal.line("  \(change.name): \(change.now) -> \(plan.good)\(before)")
+        }
+        if plan.changes.count > Self.shown { terminal.line("  and \(plan.changes.count - Self.shown) more nodes") }
+    }
+
+    /// Most nodes that are listed one by one.
+    private static let shown = 20
 }

@@ -14,9 +14,10 @@ struct StrategyOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Wait after each stage.", valueName: "span"))
     var bake: TimeSpan?
 
-    @Option(help: "Most nodes at work at one moment.") var maxInFlight = 10
+    @Option(help: "Most nodes at work at one moment (default: 10; all of them in a roll-back).") var maxInFlight: Int?
 
-    @Option(help: "Halt when more nodes than this have failed.") var maxFailures = 0
+    @Option(help: "Halt when more nodes than this have failed (default: 0; never in a roll-back).")
+    var maxFailures: Int?
 
     @Option(help: ArgumentHelp("After this a node that has not begun no longer holds up its stage.", valueName: "span"))
     var startDeadline = TimeSpan(seconds: 3600)
@@ -28,8 +29,10 @@ struct StrategyOptions: ParsableArguments {
     var expires = TimeSpan(seconds: 7 * 86400)
 
     func validate() throws {
-        guard (1...1_000_000).contains(maxInFlight) else { throw ValidationError("--max-in-flight is less than 1") }
-        guard (0...1_000_000).contains(maxFailures) else { throw ValidationError("--max-failures is less than 0") }
+        guard (1...1_000_000).contains(maxInFlight ?? 1) else {
+            throw ValidationError("--max-in-flight is less than 1")
+        }
+        guard (0...1_000_000).contains(maxFailures ?? 0) else { throw ValidationError("--max-failures is less than 0") }
         for (name, span, least) in [
             ("bake", bake?.seconds ?? 0, 0), ("start-deadline", startDeadline.seconds, 1),
             ("finish-deadline", finishDeadline.seconds, 1),
@@ -48,10 +51,19 @@ struct StrategyOptions: ParsableArguments {
         RolloutStrategy(
             stages: self.stages?.stages ?? stages,
             bakeSeconds: bake?.seconds ?? bakeSeconds,
-            maxInFlight: maxInFlight,
-            maxFailures: maxFailures,
+            maxInFlight: maxInFlight ?? RolloutStrategy().maxInFlight,
+            maxFailures: maxFailures ?? RolloutStrategy().maxFailures,
             startDeadlineSeconds: startDeadline.seconds,
             finishDeadlineSeconds: finishDeadline.seconds
         )
+    }
+
+    /// The strategy of a roll-back on so many nodes: all at once, and none that fails holds up the others, where the command
+    /// line says nothing else.
+    func rollBackStrategy(nodes: Int) -> RolloutStrategy {
+        var strategy = strategy(stages: [.percent(100)], bakeSeconds: 0)
+        strategy.maxInFlight = maxInFlight ?? max(1, nodes)
+        strategy.maxFailures = maxFailures ?? nodes
+        return strategy
     }
 }
