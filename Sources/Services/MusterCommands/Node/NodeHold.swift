@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
