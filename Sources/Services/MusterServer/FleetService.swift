@@ -63,7 +63,8 @@ final class FleetService: Sendable {
         tokens = SessionTokens(authentication)
         store = try await Store.open(path: state.database, now: options.clock())
         repository = Repository(store: store, state: state, keys: keys, lifetimes: options.lifetimes, log: log)
-        rollouts = Rollouts(store: store, repository: repository, nodes: nodes, log: log)
+        notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
+        rollouts = Rollouts(store: store, repository: repository, nodes: nodes, notices: notices, log: log)
         runs = Runs(store: store, nodes: nodes, log: log)
         manifests = Manifests(
             store: store,
@@ -77,7 +78,6 @@ final class FleetService: Sendable {
             clock: options.clock
         )
         ssh = SSHSide(store)
-        notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
         nodeKeys = NodeKeys(store: store, nodes: nodes, lifetime: options.nodeKeyLifetime)
         await names.attach(repository, store, clock: options.clock)
     }

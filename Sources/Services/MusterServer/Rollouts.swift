@@ -16,6 +16,7 @@ actor Rollouts {
     private let repository: Repository
     private let nodes: NodeRegister
     private let log: Logger
+    private let telling: RolloutTelling
     private let turnstile = Turnstile()
     private var live: [RolloutID: LiveRollout] = [:]
     private var onChange: @Sendable ([NodeID]) -> Void = { _ in }
@@ -24,11 +25,12 @@ actor Rollouts {
     /// Wakes whoever waits for a rollout's next revision.
     nonisolated let polls = LongPoll<RolloutID>(limit: 64)
 
-    init(store: Store, repository: Repository, nodes: NodeRegister, log: Logger) {
+    init(store: Store, repository: Repository, nodes: NodeRegister, notices: Notices, log: Logger) {
         self.store = store
         self.repository = repository
         self.nodes = nodes
         self.log = log
+        telling = RolloutTelling(notices: notices, repository: repository)
     }
 
     /// Whether any rollout is open: without one, reports need no look at the engine.
@@ -324,10 +326,12 @@ actor Rollouts {
     ) async throws {
         var changed = rollout
         var writer = RolloutWriter(rollout: rollout.id, time: time)
+        var all: [RolloutEffect] = []
         for event in events {
             let before = writer.state(event, changed.engine)
             let effects = changed.engine.apply(event, at: time)
             writer.note(event, before: before, after: changed.engine)
+            all += effects
             for effect in effects {
                 if case .assign(let node) = effect { changed.before[node] = installed(changed, on: node) }
                 writer.note(effect, target: target(effect, rollout))
@@ -338,16 +342,19 @@ actor Rollouts {
         changed.revision += 1
         let (stored, parts) = changed.stored(after: rollout)
         let written = writer
+        let told = telling.waiting(changed, all, isNew: isNew, at: time)
         try await store.write { transaction in
             try extra(transaction)
             try transaction.put(stored)
             try transaction.put(parts, of: stored.id)
             try written.write(transaction)
+            for notice in told { try transaction.add(notice) }
         }
         live[rollout.id] = changed.engine.phase.isOpen ? changed : nil
         noteDeadlines(at: time)
         polls.announce(rollout.id)
         onChange(written.changedNodes)
+        if !told.isEmpty { await telling.notices.deliverSoon() }
     }
 
     private func installed(_ rollout: LiveRollout, on node: NodeID) -> String? {

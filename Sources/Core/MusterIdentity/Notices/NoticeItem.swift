@@ -7,12 +7,15 @@ public enum NoticeItem: Hashable, Sendable {
     case expiry(ExpiryNotice)
     /// A login by a certificate that was never issued.
     case rogueLogin(RogueLoginNotice)
+    /// A rollout that people should hear of.
+    case rollout(RolloutNotice)
 
     /// How loud it is said.
     public var level: NoticeLevel {
         switch self {
         case .expiry(let notice): notice.level
         case .rogueLogin: .urgent
+        case .rollout(let notice): notice.level
         }
     }
 
@@ -21,6 +24,7 @@ public enum NoticeItem: Hashable, Sendable {
         switch self {
         case .expiry(let notice): notice.text
         case .rogueLogin(let notice): notice.text
+        case .rollout(let notice): notice.text
         }
     }
 
@@ -29,6 +33,7 @@ public enum NoticeItem: Hashable, Sendable {
         switch self {
         case .expiry(let notice): notice.advice
         case .rogueLogin(let notice): notice.advice
+        case .rollout(let notice): notice.advice
         }
     }
 
@@ -37,6 +42,7 @@ public enum NoticeItem: Hashable, Sendable {
         switch self {
         case .expiry(let notice): notice.subject.expires
         case .rogueLogin(let notice): notice.login
+        case .rollout(let notice): notice.time
         }
     }
 
@@ -45,6 +51,7 @@ public enum NoticeItem: Hashable, Sendable {
         switch self {
         case .expiry(let notice): notice.json
         case .rogueLogin(let notice): notice.json
+        case .rollout(let notice): notice.json
         }
     }
 }

@@ -6,7 +6,7 @@ import MusterModel
 ///
 /// A webhook gets this, as `application/json`:
 /// ```
-/// {"_type": "muster-notice", "id": "32 hex digits", "fleet": "…", "kind": "expiry" | "digest" | "rogue-login",
+/// {"_type": "muster-notice", "id": "32 hex digits", "fleet": "…", "kind": "expiry" | "digest" | "rogue-login" | "rollout",
 ///  "level": "notice" | "warning" | "urgent", "time": "…Z", "title": "…", "total": 3, "items": […]}
 /// ```
 /// Items of `expiry` and `digest`:
@@ -19,6 +19,11 @@ import MusterModel
 /// {"subject": "rogue-login", "id": "<node>", "name", "serial": 4711, "key_id", "user", "address", "login": "…Z", "why",
 ///  "level": "urgent", "text", "advice"}
 /// ```
+/// Items of `rollout`:
+/// ```
+/// {"subject": "rollout", "id": "<rollout>", "name": "<package>", "version", "event": "started" | "halted" | "expired",
+///  "security": true, "why", "level", "text", "advice"}
+/// ```
 /// Compatibility: members, subjects and kinds may be added. The id is the same whenever the message is sent again.
 public struct NoticeMessage: Hashable, Sendable {
     /// Why it is sent.
@@ -29,6 +34,8 @@ public struct NoticeMessage: Hashable, Sendable {
         case digest
         /// Somebody logged in by a certificate that was never issued.
         case rogueLogin = "rogue-login"
+        /// A rollout stopped, was left unfinished, or brings a security release.
+        case rollout
     }
 
     /// Most items that a message lists; `total` counts the others too.
@@ -55,6 +62,11 @@ public struct NoticeMessage: Hashable, Sendable {
     /// A message of rogue logins in their order; nil where there is none.
     public init?(id: String, fleet: FleetID?, time: UTCTime, rogueLogins: [RogueLoginNotice]) {
         self.init(id, fleet, .rogueLogin, time, rogueLogins.map { .rogueLogin($0) })
+    }
+
+    /// A message of what became of rollouts; nil where there is nothing.
+    public init?(id: String, fleet: FleetID?, time: UTCTime, rollouts: [RolloutNotice]) {
+        self.init(id, fleet, .rollout, time, rollouts.map { .rollout($0) })
     }
 
     private init?(_ id: String, _ fleet: FleetID?, _ kind: Kind, _ time: UTCTime, _ items: [NoticeItem]) {

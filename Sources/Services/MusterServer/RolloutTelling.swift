@@ -1,0 +1,70 @@
+import ByteCoding
+import MusterIdentity
+import MusterKeys
+import MusterModel
+import MusterRollout
+import MusterStore
+
+/// What people are told of rollouts: routine ones that go their way stay quiet.
+struct RolloutTelling: Sendable {
+    let notices: Notices
+    let repository: Repository
+
+    /// What waits for the channels after a step that had these effects; `isNew` where the step was the rollout's first.
+    func waiting(
+        _ rollout: LiveRollout,
+        _ effects: [RolloutEffect],
+        isNew: Bool,
+        at time: UTCTime
+    ) -> [StoredNotice] {
+        let told = effects.compactMap { effect -> RolloutNotice? in
+            switch effect {
+            case .halted: notice(rollout, .halted, rollout.engine.phase.reason, at: time)
+            case .ended(let reason):
+                if case .expired = rollout.engine.phase { notice(rollout, .expired, reason, at: time) } else { nil }
+            default: nil
+            }
+        }
+        let begun = isNew ? notice(rollout, .started, rollout.missing, at: time).filter(\.isSecurity) : []
+        let message = NoticeMessage(
+            id: Hex.encode(RandomBytes.make(16)),
+            fleet: repository.current?.fleet,
+            time: time,
+            rollouts: begun + told
+        )
+        return message.map(notices.waiting) ?? []
+    }
+
+    private func notice(
+        _ rollout: LiveRollout,
+        _ event: RolloutNotice.Event,
+        _ reason: String,
+        at time: UTCTime
+    ) -> RolloutNotice? {
+        guard let body = rollout.body else { return nil }
+        return RolloutNotice(
+            event: event,
+            rollout: rollout.id,
+            package: body.package,
+            version: body.version,
+            isSecurity: rollout.isSecurity(repository.current?.releases ?? ReleaseIndex()),
+            reason: reason,
+            by: event == .halted ? rollout.engine.phase.by : nil,
+            time: time
+        )
+    }
+}
+
+extension LiveRollout {
+    /// Whether it brings a release that closes a security hole, as the release managers signed it.
+    func isSecurity(_ releases: ReleaseIndex) -> Bool {
+        guard statement.statement.type == .upgrade, let targets = body?.targets else { return false }
+        return targets.contains { releases.release($0.path)?.description.security == true }
+    }
+}
+
+extension RolloutNotice? {
+    fileprivate func filter(_ isMeant: (RolloutNotice) -> Bool) -> [RolloutNotice] {
+        map { isMeant($0) ? [$0] : [] } ?? []
+    }
+}
