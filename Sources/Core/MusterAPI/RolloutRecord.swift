@@ -120,6 +120,33 @@ public struct RolloutRecord: Body {
         }
     }
 
+    /// Why nothing of it goes on just now, although it is running.
+    public struct Hold: Hashable, Sendable {
+        /// Why, in words.
+        public let reason: String
+        /// When it is known to go on; nil where that depends on something else.
+        public let until: UTCTime?
+
+        /// A hold.
+        public init(reason: String, until: UTCTime?) {
+            self.reason = reason
+            self.until = until
+        }
+
+        /// Reads a hold.
+        public init(_ fields: JSONFields) throws(JSONError) {
+            reason = try fields.string("reason", limit: 4096)
+            until = try fields.optional("until") { fields, key throws(JSONError) in try fields.milliseconds(key) }
+        }
+
+        /// The hold as it is sent.
+        public var json: JSONValue {
+            var object: JSONObject = ["reason": .string(reason)]
+            if let until { object["until"] = .integer(until.milliseconds) }
+            return .object(object)
+        }
+    }
+
     /// A hundred thousand nodes fit.
     public static let byteLimit = 64_000_000
 
@@ -143,6 +170,8 @@ public struct RolloutRecord: Body {
     public let stages: [Stage]
     /// Its nodes; empty in lists.
     public let nodes: [Node]
+    /// Why nothing goes on just now; nil where something does, or it is not running.
+    public let hold: Hold?
 
     /// A rollout.
     public init(
@@ -155,7 +184,8 @@ public struct RolloutRecord: Body {
         signers: [OperatorName],
         missing: String,
         stages: [Stage],
-        nodes: [Node]
+        nodes: [Node],
+        hold: Hold? = nil
     ) {
         self.id = id
         self.state = state
@@ -167,6 +197,7 @@ public struct RolloutRecord: Body {
         self.missing = missing
         self.stages = stages
         self.nodes = nodes
+        self.hold = hold
     }
 
     /// Reads a rollout.
@@ -181,14 +212,17 @@ public struct RolloutRecord: Body {
         missing = try fields.string("missing", limit: 4096)
         stages = try fields.objects("stages", limit: 32).map { stage throws(JSONError) in try Stage(stage) }
         nodes = try fields.objects("nodes", limit: 1_000_000).map { node throws(JSONError) in try Node(node) }
+        hold = try fields.optional("hold") { fields, key throws(JSONError) in try Hold(try fields.fields(key)) }
     }
 
     /// The rollout as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "id": JSONValue(id), "state": .string(state), "reason": .string(reason), "revision": .integer(revision),
             "started": .integer(started.milliseconds), "statement": statement.json, "signers": JSONValue(signers),
             "missing": .string(missing), "stages": .array(stages.map(\.json)), "nodes": .array(nodes.map(\.json)),
         ]
+        if let hold { object["hold"] = hold.json }
+        return .object(object)
     }
 }

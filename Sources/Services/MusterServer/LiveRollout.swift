@@ -35,7 +35,10 @@ struct LiveRollout: Sendable {
     /// Reads a rollout from the register.
     init(_ stored: StoredRollout, _ nodes: [StoredRolloutNode], _ statement: SignedStatement) throws {
         let fields = try JSONFields(stored.state)
-        engine = try Rollout(header: try fields.value("engine"), nodes: nodes.map(\.state))
+        engine = try Rollout(
+            header: try fields.fields("engine"),
+            nodes: nodes.map { node throws(JSONError) in try JSONFields(node.state) }
+        )
         for (node, part) in zip(engine.nodes, nodes) where !part.before.isEmpty { before[node.id] = part.before }
         signers = try fields.names("signers", limit: SignedStatement.signatureLimit)
         missing = try fields.string("missing", limit: 4096)
@@ -51,8 +54,8 @@ struct LiveRollout: Sendable {
     var body: UpgradeBody? { statement.statement.body.packageChange }
 
     /// What is to be written after events, the nodes that changed with it.
-    func stored(after old: LiveRollout) -> (rollout: StoredRollout, nodes: [StoredRolloutNode]) {
-        let changes = engine.changes(since: revision == 1 ? nil : old.engine)
+    mutating func takeStored() -> (rollout: StoredRollout, nodes: [StoredRolloutNode]) {
+        let changes = engine.takeChanges()
         let rollout = StoredRollout(
             id: id,
             open: engine.phase.isOpen,
@@ -63,8 +66,12 @@ struct LiveRollout: Sendable {
                 "stages": .array(stages.map(\.json)), "reason": .string(engine.phase.reason),
             ]
         )
-        let nodes = changes.nodes.map { index, state in
-            StoredRolloutNode(position: index, before: before[engine.nodes[index].id] ?? "", state: state)
+        let nodes = changes.nodes.map { node in
+            StoredRolloutNode(
+                position: node.index,
+                before: before[engine.nodes[node.index].id] ?? "",
+                state: node.json
+            )
         }
         return (rollout, nodes)
     }
@@ -81,7 +88,8 @@ struct LiveRollout: Sendable {
             signers: signers,
             missing: missing,
             stages: stages,
-            nodes: names.map(nodes) ?? []
+            nodes: names.map(nodes) ?? [],
+            hold: engine.hold.map { RolloutRecord.Hold(reason: $0.reason, until: $0.until) }
         )
     }
 
@@ -94,7 +102,7 @@ struct LiveRollout: Sendable {
                 stage: min(31, engine.expectedStage(ofNodeAt: index)),
                 state: node.state.rawValue,
                 version: version,
-                reason: node.reason,
+                reason: engine.reason(ofNodeAt: index),
                 before: before[node.id] ?? ""
             )
         }

@@ -36,12 +36,21 @@ struct RolloutSelection: Sendable {
     }
 
     /// What the engine wants to know of a node.
-    func fact(_ entry: NodeRegister.Entry, at time: UTCTime) -> NodeFact {
+    ///
+    /// A node that may just be getting another version is not taken for having any.
+    func fact(
+        _ entry: NodeRegister.Entry,
+        mayBeChanging: Bool = false,
+        hours: String? = nil,
+        at time: UTCTime
+    ) -> NodeFact {
         NodeFact(
             node: entry.node.id,
-            version: entry.report?.packages[body.package] ?? "",
+            version: mayBeChanging ? "" : entry.report?.packages[body.package] ?? "",
             lastSeen: entry.lastSeen,
-            obstacle: NodeObstacle.first(to: body.version, of: body.package, on: entry, at: time) ?? floor(entry)
+            obstacle: NodeObstacle.first(to: body.version, of: body.package, on: entry, at: time) ?? floor(entry),
+            tags: Set(entry.node.tags),
+            hours: hours
         )
     }
 

@@ -13,12 +13,20 @@ import Synchronization
 /// transaction, before anybody hears of it.
 actor Rollouts {
     private let store: Store
-    private let repository: Repository
-    private let nodes: NodeRegister
+    let repository: Repository
+    let nodes: NodeRegister
     private let log: Logger
     private let telling: RolloutTelling
-    private let turnstile = Turnstile()
-    private var live: [RolloutID: LiveRollout] = [:]
+    let turnstile = Turnstile()
+    private(set) var live: [RolloutID: LiveRollout] = [:]
+    /// The hours of each open rollout's nodes, by name.
+    var hours: [RolloutID: [String: NamedHours]] = [:]
+    /// The version of the policy that open rollouts were told of.
+    var policyVersion: Int64?
+    /// Nobody counts as silent since before the service was there to hear them.
+    var listeningSince = UTCTime(milliseconds: 0)
+    /// When silence is looked for next.
+    var nextListening = UTCTime(milliseconds: 0)
     private var onChange: @Sendable ([NodeID]) -> Void = { _ in }
     private nonisolated let next = Mutex<UTCTime?>(nil)
     private nonisolated let open = Mutex(false)
@@ -55,7 +63,11 @@ actor Rollouts {
             }
         }
         for rollout in stored { live[rollout.id] = rollout }
+        listeningSince = time
         noteDeadlines(at: time)
+        // What others are changing comes before anything that could let one of them begin more.
+        try await turnstile.pass { try await tellLimits(of: nil, at: time) }
+        try await followPolicy(at: time)
         for entry in nodes.all {
             guard let report = entry.report, !report.progress.isEmpty else { continue }
             try await take(NodeRegister.Change(entry: entry, hasProgress: true, hasFacts: true), at: time)
@@ -75,6 +87,7 @@ actor Rollouts {
         let publication = try repository.publication()
         let selection = RolloutSelection(signed.statement, body, publication.releases)
         let selected = nodes.all.filter { selection.target($0) != nil }
+        let isRollBack = signed.statement.type == .rollBack
         try await turnstile.pass {
             let superseded = try superseded(signed, body, selected)
             let engine = Rollout(
@@ -91,13 +104,21 @@ actor Rollouts {
                 missing: missing,
                 started: time
             )
+            let facts = selected.map { entry in
+                fact(
+                    of: entry,
+                    rollout,
+                    selection,
+                    mayBeChanging: isRollBack && isChanging(entry, body.package),
+                    at: time
+                )
+            }
             for id in superseded {
                 let reason = "superseded by \(signed.statement.type.rawValue) \(signed.statement.id)"
                 guard let old = live[id] else { continue }
                 try await apply(old, [.cancel(reason: reason, by: signed.statement.requester)], at: time)
             }
-            try await apply(rollout, [.nodesSelected(selected.map { selection.fact($0, at: time) })], at: time) {
-                transaction in
+            try await apply(rollout, beginning(rollout, facts, at: time), at: time) { transaction in
                 guard try transaction.add(signed, received: time) else {
                     throw Problem.conflict("statement \(signed.statement.id) was used before")
                 }
@@ -142,8 +163,9 @@ actor Rollouts {
         let node = change.entry.node.id
         for id in live.keys {
             var events: [RolloutEvent] = []
-            if change.hasFacts, let fact = selectedFact(id, change.entry, at: time) {
-                events.append(.nodesSelected([fact]))
+            if change.hasFacts { events += selection(id, change.entry, at: time) }
+            if let metrics = change.entry.report?.metrics, live[id]?.engine.needs(measured: node) == true {
+                events.append(.measured(node, metrics))
             }
             if change.hasProgress {
                 for progress in change.entry.report?.progress ?? [] where progress.rollout == id {
@@ -172,8 +194,9 @@ actor Rollouts {
             return
         }
         for (id, rollout) in live {
-            if let fact = selectedFact(id, entry, at: time) {
-                try await handle(id, [.nodesSelected([fact])], at: time)
+            let events = selection(id, entry, at: time)
+            if !events.isEmpty {
+                try await handle(id, events, at: time)
             } else if rollout.engine.node(node) != nil {
                 try await handle(id, [.nodeRemoved(node, reason: "no longer selected")], at: time)
             }
@@ -184,7 +207,7 @@ actor Rollouts {
     func tick(at time: UTCTime) async throws {
         for (id, rollout) in live {
             guard let due = rollout.engine.nextDeadline(after: UTCTime(milliseconds: 0)), due <= time else { continue }
-            try await handle(id, [.tick], at: time)
+            try await handle(id, staleSlots(rollout, at: time) + [.tick], at: time)
         }
     }
 
@@ -206,7 +229,8 @@ actor Rollouts {
             rollout.missing = try missing(rollout.statement.statement, rollout.signers, check, by: name)
             let statement = rollout.statement
             let isApproved = rollout.missing.isEmpty
-            try await apply(rollout, isApproved ? [.approved] : [], at: time, isChanged: true) { transaction in
+            let events = isApproved ? approval(of: rollout, at: time) : []
+            try await apply(rollout, events, at: time, isChanged: true) { transaction in
                 try transaction.replace(statement)
                 try transaction.append(
                     event: "rollout-approved",
@@ -306,18 +330,19 @@ actor Rollouts {
 
     // MARK: - One event
 
-    private func handle(_ id: RolloutID, _ events: [RolloutEvent], at time: UTCTime) async throws {
+    func handle(_ id: RolloutID, _ events: [RolloutEvent], at time: UTCTime) async throws {
         guard !events.isEmpty else { return }
         try await turnstile.pass {
             guard let rollout = live[id] else { return }
             try await apply(rollout, events, at: time)
+            try await tellLimits(of: id, at: time)
         }
     }
 
     /// Applies events to a copy, writes what follows, and only then lets the copy count.
     ///
     /// Only behind the turnstile.
-    private func apply(
+    func apply(
         _ rollout: LiveRollout,
         _ events: [RolloutEvent],
         at time: UTCTime,
@@ -340,7 +365,7 @@ actor Rollouts {
         let isNew = rollout.revision == 0
         guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else { return }
         changed.revision += 1
-        let (stored, parts) = changed.stored(after: rollout)
+        let (stored, parts) = changed.takeStored()
         let written = writer
         let told = telling.waiting(changed, all, isNew: isNew, at: time)
         try await store.write { transaction in
@@ -351,6 +376,7 @@ actor Rollouts {
             for notice in told { try transaction.add(notice) }
         }
         live[rollout.id] = changed.engine.phase.isOpen ? changed : nil
+        if !changed.engine.phase.isOpen { hours[rollout.id] = nil }
         noteDeadlines(at: time)
         polls.announce(rollout.id)
         onChange(written.changedNodes)
@@ -366,22 +392,6 @@ actor Rollouts {
         let releases = repository.current?.releases ?? ReleaseIndex()
         let selection = RolloutSelection(rollout.statement.statement, body, releases)
         return selection.file(for: nodes[node]?.report?.architecture ?? "") ?? body.targets.first?.path
-    }
-
-    /// What the engine should know of a node that the rollout is for; nil where it is not, or policy forbids it there.
-    private func selectedFact(_ id: RolloutID, _ entry: NodeRegister.Entry, at time: UTCTime) -> NodeFact? {
-        guard let rollout = live[id], let body = rollout.body, let publication = repository.current else { return nil }
-        let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
-        guard selection.target(entry) != nil else { return nil }
-        let check = StatementCheck(publication: publication, time: time)
-        let facts = NodeFacts(id: entry.node.id, tags: Set(entry.node.tags))
-        let statement = rollout.statement.statement
-        let moment = try? check.moment(of: statement, signers: Set(rollout.signers), node: facts)
-        switch try? check.decide(statement, signers: rollout.signers, node: facts, deciding: moment) {
-        case .allowed: return selection.fact(entry, at: time)
-        case .needsApprovals: return rollout.engine.isApproved ? nil : selection.fact(entry, at: time)
-        case .refused, nil: return rollout.engine.node(entry.node.id) == nil ? nil : selection.fact(entry, at: time)
-        }
     }
 
     private func noteDeadlines(at time: UTCTime) {

@@ -1,0 +1,181 @@
+import ByteCoding
+import MusterAPI
+import MusterModel
+import MusterPolicy
+import MusterRollout
+import MusterStore
+
+/// What the policy and the register tell the engine: hours, limits of the whole fleet, urgency, obstacles, silence.
+extension Rollouts {
+    /// How often silence is looked for, in seconds.
+    private static let listeningPace: Int64 = 30
+    /// Seconds without a word after which something must be wrong with a node that was just changed: several reports,
+    /// however often they come, and time for a slow boot.
+    private static let silence: Int64 = 900
+
+    // MARK: - Facts
+
+    /// What the engine should know of a node of a rollout, and its hours before that where they are new.
+    ///
+    /// Empty where the rollout is not for the node, or policy forbids it there.
+    func selection(_ id: RolloutID, _ entry: NodeRegister.Entry, at time: UTCTime) -> [RolloutEvent] {
+        guard let rollout = live[id], let body = rollout.body, let publication = repository.current else { return [] }
+        let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
+        guard selection.target(entry) != nil else { return [] }
+        guard isMeant(rollout, entry, at: time) else { return [] }
+        let known = Set((hours[id] ?? [:]).keys)
+        let fact = fact(of: entry, rollout, selection, at: time)
+        guard let name = fact.hours, !known.contains(name), let found = hours[id]?[name] else {
+            return [.nodesSelected([fact])]
+        }
+        return [.slots([name: found.slot(at: time)]), .nodesSelected([fact])]
+    }
+
+    /// Whether policy lets the rollout take the node in, or the node is in it already.
+    private func isMeant(_ rollout: LiveRollout, _ entry: NodeRegister.Entry, at time: UTCTime) -> Bool {
+        guard let policy = policy(rollout) else { return rollout.engine.node(entry.node.id) != nil }
+        let node = NodeFacts(id: entry.node.id, tags: Set(entry.node.tags))
+        switch policy.policy.decide(policy.request(node), time: time, hours: .ignored) {
+        case .allowed: return true
+        case .needsApprovals: return !rollout.engine.isApproved
+        case .refused: return rollout.engine.node(entry.node.id) != nil
+        }
+    }
+
+    /// A node's fact; its hours are remembered.
+    func fact(
+        of entry: NodeRegister.Entry,
+        _ rollout: LiveRollout,
+        _ selection: RolloutSelection,
+        mayBeChanging: Bool = false,
+        at time: UTCTime
+    ) -> NodeFact {
+        let named = policy(rollout)?.hours(of: NodeFacts(id: entry.node.id, tags: Set(entry.node.tags)))
+        if let named { hours[rollout.id, default: [:]][named.name] = named }
+        return selection.fact(entry, mayBeChanging: mayBeChanging, hours: named?.name, at: time)
+    }
+
+    /// Whether another rollout, or one that was ended a moment ago, may just be changing the package on the node.
+    func isChanging(_ entry: NodeRegister.Entry, _ package: String) -> Bool {
+        let isAtWork = live.values.contains { other in
+            guard other.body?.package == package, let state = other.engine.node(entry.node.id)?.state else {
+                return false
+            }
+            return state.isInFlight || state == .lost
+        }
+        return isAtWork || entry.report?.progress.contains { !$0.state.isFinal } == true
+    }
+
+    private func policy(_ rollout: LiveRollout) -> RolloutPolicy? {
+        guard let publication = repository.current, let policy = publication.policy else { return nil }
+        return RolloutPolicy(
+            policy: policy,
+            statement: rollout.statement.statement,
+            signers: Set(rollout.signers),
+            isSecurity: rollout.isSecurity(publication.releases)
+        )
+    }
+
+    // MARK: - Events
+
+    /// How a rollout begins: what policy says, then its nodes.
+    func beginning(_ rollout: LiveRollout, _ facts: [NodeFact], at time: UTCTime) -> [RolloutEvent] {
+        var events: [RolloutEvent] = [.urgency(skipsBake: policy(rollout)?.skipsBake ?? false)]
+        let limits = limits(besides: rollout.id)
+        if !limits.isEmpty { events.append(.fleetLimits(limits)) }
+        let slots = (hours[rollout.id] ?? [:]).mapValues { $0.slot(at: time) }
+        if !slots.isEmpty { events.append(.slots(slots)) }
+        return events + [.nodesSelected(facts)]
+    }
+
+    /// The approvals are there: rules that lacked them may let nodes begin at other hours.
+    func approval(of rollout: LiveRollout, at time: UTCTime) -> [RolloutEvent] {
+        anew(rollout, at: time) + [.approved]
+    }
+
+    /// Everything that policy says of a rollout, said again.
+    private func anew(_ rollout: LiveRollout, at time: UTCTime) -> [RolloutEvent] {
+        guard let body = rollout.body, let publication = repository.current else { return [] }
+        let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
+        hours[rollout.id] = nil
+        let entries = rollout.engine.nodes.compactMap { node in
+            node.state == .removed ? nil : nodes[node.id]
+        }
+        return beginning(rollout, entries.map { fact(of: $0, rollout, selection, at: time) }, at: time)
+    }
+
+    /// What hours say that have passed since they were last asked.
+    func staleSlots(_ rollout: LiveRollout, at time: UTCTime) -> [RolloutEvent] {
+        let stale = rollout.engine.staleHours(at: time)
+        guard !stale.isEmpty else { return [] }
+        var slots: [String: Slot] = [:]
+        for name in stale { slots[name] = hours[rollout.id]?[name]?.slot(at: time) }
+        return slots.isEmpty ? [] : [.slots(slots)]
+    }
+
+    /// Tells open rollouts of a policy that they have not heard of.
+    func followPolicy(at time: UTCTime) async throws {
+        guard let version = repository.current?.policy?.version, version != policyVersion else { return }
+        for id in live.keys {
+            try await turnstile.pass {
+                guard let rollout = live[id] else { return }
+                try await apply(rollout, anew(rollout, at: time), at: time)
+                try await tellLimits(of: id, at: time)
+            }
+        }
+        policyVersion = version
+    }
+
+    // MARK: - Limits of the whole fleet
+
+    /// What policy limits, with what other rollouts are changing of it.
+    private func limits(besides id: RolloutID) -> [Tag: FleetLimit] {
+        guard let limits = repository.current?.policy?.limits, !limits.isEmpty else { return [:] }
+        var others: [Tag: Int] = [:]
+        for (other, rollout) in live where other != id {
+            for (tag, count) in rollout.engine.inFlightByTag { others[tag, default: 0] += count }
+        }
+        return Dictionary(
+            uniqueKeysWithValues: limits.map { ($0.key, FleetLimit(most: $0.value, others: others[$0.key] ?? 0)) }
+        )
+    }
+
+    /// Tells rollouts what the others are changing now, but for `changed`, which knows; until nobody has anything to say.
+    ///
+    /// Only behind the turnstile. Each tells at most what it gave up or took, so that it comes to rest.
+    func tellLimits(of changed: RolloutID?, at time: UTCTime) async throws {
+        guard live.count > 1 || changed == nil else { return }
+        for _ in 0..<(2 * live.count) {
+            guard let (rollout, limits) = untold() else { return }
+            try await apply(rollout, [.fleetLimits(limits)], at: time)
+        }
+    }
+
+    /// A rollout that was told something else than what is so.
+    private func untold() -> (LiveRollout, [Tag: FleetLimit])? {
+        for rollout in live.values.sorted(by: { ($0.started, $0.id) < ($1.started, $1.id) }) {
+            let limits = limits(besides: rollout.id)
+            if limits != rollout.engine.fleetLimits { return (rollout, limits) }
+        }
+        return nil
+    }
+
+    // MARK: - Silence
+
+    /// Tells rollouts of nodes that were changed and have not been in contact since.
+    func listen(at time: UTCTime) async throws {
+        guard time >= nextListening, !live.isEmpty else { return }
+        nextListening = time.adding(seconds: Self.listeningPace)
+        let since = time.adding(seconds: -Self.silence)
+        guard listeningSince <= since else { return }
+        for (id, rollout) in live {
+            let silent = rollout.engine.nodes.compactMap { node -> RolloutEvent? in
+                guard rollout.engine.needs(silent: node.id), let last = nodes[node.id]?.lastSeen, last <= since else {
+                    return nil
+                }
+                return .silent(node.id, since: last)
+            }
+            try await handle(id, silent, at: time)
+        }
+    }
+}
