@@ -82,7 +82,8 @@ extension Rollouts {
     func beginning(_ rollout: LiveRollout, _ facts: [NodeFact], at time: UTCTime) -> [RolloutEvent] {
         var events: [RolloutEvent] = [.urgency(skipsBake: policy(rollout)?.skipsBake ?? false)]
         let limits = limits(besides: rollout.id)
-        if !limits.isEmpty { events.append(.fleetLimits(limits)) }
+        if !limits.isEmpty || rollout.revision > 0 { events.append(.fleetLimits(limits)) }
+        toldLimits[rollout.id] = limits
         let slots = (hours[rollout.id] ?? [:]).mapValues { $0.slot(at: time) }
         if !slots.isEmpty { events.append(.slots(slots)) }
         return events + [.nodesSelected(facts)]
@@ -148,6 +149,7 @@ extension Rollouts {
         for _ in 0..<(2 * live.count) {
             guard let (rollout, limits) = untold() else { return }
             try await apply(rollout, [.fleetLimits(limits)], at: time)
+            toldLimits[rollout.id] = limits
         }
     }
 
@@ -155,7 +157,7 @@ extension Rollouts {
     private func untold() -> (LiveRollout, [Tag: FleetLimit])? {
         for rollout in live.values.sorted(by: { ($0.started, $0.id) < ($1.started, $1.id) }) {
             let limits = limits(besides: rollout.id)
-            if limits != rollout.engine.fleetLimits { return (rollout, limits) }
+            if limits != toldLimits[rollout.id] ?? [:] { return (rollout, limits) }
         }
         return nil
     }

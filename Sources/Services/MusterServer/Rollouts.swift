@@ -21,6 +21,8 @@ actor Rollouts {
     private(set) var live: [RolloutID: LiveRollout] = [:]
     /// The hours of each open rollout's nodes, by name.
     var hours: [RolloutID: [String: NamedHours]] = [:]
+    /// What each open rollout was last told of limits.
+    var toldLimits: [RolloutID: [Tag: FleetLimit]] = [:]
     /// The version of the policy that open rollouts were told of.
     var policyVersion: Int64?
     /// Nobody counts as silent since before the service was there to hear them.
@@ -256,9 +258,10 @@ actor Rollouts {
         }
         var missing = ""
         var most = 0
+        var closed = true
         for node in selected.isEmpty ? [nil] : selected {
-            let moment = try check.moment(of: statement, signers: Set(signers), node: node)
-            switch try check.decide(statement, signers: signers, node: node, deciding: moment) {
+            if try !check.neverOpens(statement, signers: signers, node: node) { closed = false }
+            switch try check.decide(statement, signers: signers, node: node, hours: .ignored) {
             case .allowed: break
             case .needsApprovals(let shortage):
                 if let approver, !shortage.have.contains(approver) {
@@ -273,6 +276,11 @@ actor Rollouts {
             case .refused(let reasons):
                 throw .refused(PolicyDecision.refused(reasons).description)
             }
+        }
+        guard !closed else {
+            throw .refused(
+                "\(try check.closing(statement, signers: signers)), and the statement expires at \(statement.expires)"
+            )
         }
         return missing
     }
@@ -376,7 +384,10 @@ actor Rollouts {
             for notice in told { try transaction.add(notice) }
         }
         live[rollout.id] = changed.engine.phase.isOpen ? changed : nil
-        if !changed.engine.phase.isOpen { hours[rollout.id] = nil }
+        if !changed.engine.phase.isOpen {
+            hours[rollout.id] = nil
+            toldLimits[rollout.id] = nil
+        }
         noteDeadlines(at: time)
         polls.announce(rollout.id)
         onChange(written.changedNodes)

@@ -26,7 +26,8 @@ struct StatementCheck: Sendable {
             policy: try policy(),
             fleet: publication.fleet,
             time: time,
-            deciding: deciding
+            deciding: deciding,
+            isSecurity: isSecurity(signed.statement)
         )
         if case .refused(let refusal) = verdict.outcome {
             throw refusal.code == .notAllowed ? .refused(refusal.message) : .notVerified(refusal.message)
@@ -71,23 +72,49 @@ struct StatementCheck: Sendable {
         _ statement: Statement,
         signers: [OperatorName],
         node: NodeFacts?,
+        hours: FleetPolicy.HourCounting = .judged,
         deciding: UTCTime? = nil
     ) throws(Problem) -> PolicyDecision {
-        try policy().decide(PolicyRequest(statement, signers: Set(signers), node: node), time: deciding ?? time)
+        try policy().decide(request(statement, signers, node), time: deciding ?? time, hours: hours)
     }
 
-    /// The first moment from now on at which no hour of the policy stands against a package change, by the requester's word
-    /// alone or by these signers'; now where waiting does not help, or where that is after the statement's end.
-    func moment(
-        of statement: Statement,
-        signers: Set<OperatorName>? = nil,
-        node: NodeFacts? = nil
-    ) throws(Problem)
-        -> UTCTime
-    {
+    /// The question that a statement with these signers is.
+    private func request(_ statement: Statement, _ signers: [OperatorName], _ node: NodeFacts?) -> PolicyRequest {
+        var request = PolicyRequest(statement, signers: Set(signers), node: node)
+        request.isSecurity = isSecurity(statement)
+        return request
+    }
+
+    /// Whether it is about a release that closes a security hole, by the word of the release keys.
+    func isSecurity(_ statement: Statement) -> Bool {
+        guard statement.type == .upgrade, let body = statement.body.packageChange else { return false }
+        return body.targets.contains { publication.releases.release($0.path)?.description.security == true }
+    }
+
+    // MARK: - Hours
+    //
+    // What may begin tonight may be asked for and approved today: the service and the node hold it until then.
+
+    /// The first moment from now on at which no hour of the policy stands against a package change; now where waiting does
+    /// not help, or only after the statement's end.
+    func moment(of statement: Statement) throws(Problem) -> UTCTime {
         guard statement.body.packageChange != nil else { return time }
-        let request = PolicyRequest(statement, signers: signers ?? [statement.requester], node: node)
+        let request = request(statement, [statement.requester], nil)
         return try policy().moment(request, from: time, before: statement.expires)
+    }
+
+    /// Whether the policy's hours let nothing begin on the node before the statement's end.
+    func neverOpens(_ statement: Statement, signers: [OperatorName], node: NodeFacts?) throws(Problem) -> Bool {
+        guard let slot = try policy().hours(for: request(statement, signers, node))?.slot(at: time), !slot.isOpen else {
+            return false
+        }
+        return slot.until.map { $0 >= statement.expires } ?? true
+    }
+
+    /// Why nothing may begin now.
+    func closing(_ statement: Statement, signers: [OperatorName]) throws(Problem) -> String {
+        let slot = try policy().hours(for: request(statement, signers, nil))?.slot(at: time)
+        return slot?.reason ?? "no node may be changed"
     }
 
     /// Refuses what the policy does not allow outright.

@@ -20,6 +20,8 @@ struct Upkeep: Service {
                 if let due = service.rollouts.nextDeadline, due <= now {
                     await service.attempt("rollouts") { try await service.rollouts.tick(at: now) }
                 }
+                await service.attempt("rollouts and the policy") { try await service.rollouts.followPolicy(at: now) }
+                await service.attempt("silent nodes") { try await service.rollouts.listen(at: now) }
                 if let due = service.runs.nextDeadline, due <= now {
                     await service.attempt("runs") { try await service.runs.tick(at: now) }
                 }
