@@ -23,7 +23,25 @@ struct RolloutDisplay: Sendable {
             lines.append(StyledText("  \(node.name) ") + StyledText(node.state, .loud) + StyledText(" \(node.reason)"))
         }
         if troubled.count > 8 { lines.append(StyledText("  and \(troubled.count - 8) more failed", .loud)) }
+        lines += passedBy(record)
         return lines.map { $0.truncated(to: columns) }
+    }
+
+    /// Nodes that wait or are passed by for a reason, those of one reason together.
+    private func passedBy(_ record: RolloutRecord) -> [StyledText] {
+        let nodes = record.nodes.filter { ["skipped", "waiting"].contains($0.state) && !$0.reason.isEmpty }
+        let groups = Dictionary(grouping: nodes) { "\($0.state): \($0.reason)" }
+        let sorted = groups.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+        var lines = sorted.prefix(8).map { what, nodes in
+            let names = nodes.prefix(3).map(\.name).joined(separator: ", ")
+            let more = nodes.count > 3 ? " and \(nodes.count - 3) more" : ""
+            return StyledText("  \(names)\(more) ") + StyledText(what, .warning)
+        }
+        if sorted.count > 8 {
+            let left = sorted.dropFirst(8).reduce(0) { $0 + $1.value.count }
+            lines.append(StyledText("  and \(left) more nodes that wait or are passed by", .faint))
+        }
+        return lines
     }
 
     /// What changed since the record before, one line each; everything there is for the first.
@@ -43,6 +61,8 @@ struct RolloutDisplay: Sendable {
             let reason = node.reason.isEmpty ? "" : ": \(node.reason)"
             lines.append("node \(node.name) \(node.state)\(node.version.isEmpty ? "" : " (\(node.version))")\(reason)")
         }
+        if let hold = record.hold, hold != before?.hold { lines.append(RolloutWords.hold(hold)) }
+        if record.hold == nil, before?.hold != nil, record.state == "running" { lines.append("goes on") }
         if before?.state != record.state {
             lines.append("rollout \(record.state)\(record.reason.isEmpty ? "" : ": \(record.reason)")")
         }

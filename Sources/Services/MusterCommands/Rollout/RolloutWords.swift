@@ -33,6 +33,35 @@ enum RolloutWords {
                     + Moments.span(strategy.finishDeadlineSeconds)
             )
         )
+        return lines + spread(strategy).map { StyledText("  " + $0) }
+    }
+
+    /// What else a strategy says, a line each.
+    private static func spread(_ strategy: RolloutStrategy) -> [String] {
+        var lines: [String] = []
+        if !strategy.groups.isEmpty {
+            let groups = strategy.groups.map { group in
+                "\(group.name) (\(group.nodes.prefix(4).map(\.description).joined(separator: ", "))"
+                    + (group.nodes.count > 4 ? ", …)" : ")")
+            }
+            lines.append(
+                "groups \(groups.joined(separator: ", then ")), then the safety group of all others, "
+                    + "\(strategy.safetyInFlight) at once"
+            )
+        }
+        if !strategy.tagInFlight.isEmpty {
+            let limits = strategy.tagInFlight.sorted { $0.key < $1.key }.map { "\($0.value) of tag:\($0.key)" }
+            lines.append("never more at once than \(limits.joined(separator: ", "))")
+        }
+        if let percent = strategy.maxFailurePercent {
+            lines.append("bears more failures while they are at most \(percent)% of the nodes that are done")
+        }
+        for metric in strategy.metrics {
+            lines.append(
+                "halts when \(metric.name) is \(metric.percent)% \(metric.worse.rawValue) on \(metric.least) or more "
+                    + "upgraded nodes"
+            )
+        }
         return lines
     }
 
@@ -53,7 +82,13 @@ enum RolloutWords {
             default: .plain
             }
         let reason = record.reason.isEmpty ? "" : ": \(record.reason)"
-        return StyledText(record.state, style) + StyledText(reason)
+        let hold = record.hold.map { StyledText(", \(self.hold($0))", .warning) } ?? ""
+        return StyledText(record.state, style) + StyledText(reason) + hold
+    }
+
+    /// `holds until 2026-11-24T22:00:00Z: outside its hours (…)`.
+    static func hold(_ hold: RolloutRecord.Hold) -> String {
+        "holds\(hold.until.map { " until \($0.wholeSeconds)" } ?? ""): \(hold.reason)"
     }
 
     /// Whether nothing more happens by itself.

@@ -19,6 +19,45 @@ struct StrategyOptions: ParsableArguments {
     @Option(help: "Halt when more nodes than this have failed (default: 0; never in a roll-back).")
     var maxFailures: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Bear more failures than that while they are at most so many percent of the nodes that are done.",
+            valueName: "percent"
+        )
+    )
+    var maxFailurePercent: Int?
+
+    @Option(
+        name: .customLong("group"),
+        help: ArgumentHelp(
+            "Nodes that have their turn together, such as test=tag:test; may be repeated, in order.",
+            discussion: "Nodes that no group names are the safety group: last, one at a time.",
+            valueName: "name=selectors"
+        )
+    )
+    var groups: [GroupArgument] = []
+
+    @Option(help: "Most nodes at work at one moment in the safety group.") var safetyInFlight = 1
+
+    @Option(
+        name: .customLong("tag-limit"),
+        help: ArgumentHelp(
+            "Most nodes with a tag at work at one moment, such as db=1; may be repeated.",
+            valueName: "tag=count"
+        )
+    )
+    var tagLimits: [TagLimitArgument] = []
+
+    @Option(
+        name: .customLong("metric"),
+        help: ArgumentHelp(
+            "Halt when a figure that nodes report is worse on upgraded nodes, such as p99:higher:20; may be repeated.",
+            discussion: "NAME[:higher|lower[:PERCENT[:NODES]]], by default 20 percent higher on 5 nodes or more.",
+            valueName: "metric"
+        )
+    )
+    var metrics: [MetricArgument] = []
+
     @Option(help: ArgumentHelp("After this a node that has not begun no longer holds up its stage.", valueName: "span"))
     var startDeadline = TimeSpan(seconds: 3600)
 
@@ -33,6 +72,7 @@ struct StrategyOptions: ParsableArguments {
             throw ValidationError("--max-in-flight is less than 1")
         }
         guard (0...1_000_000).contains(maxFailures ?? 0) else { throw ValidationError("--max-failures is less than 0") }
+        try validateSpread()
         for (name, span, least) in [
             ("bake", bake?.seconds ?? 0, 0), ("start-deadline", startDeadline.seconds, 1),
             ("finish-deadline", finishDeadline.seconds, 1),
@@ -46,6 +86,23 @@ struct StrategyOptions: ParsableArguments {
         }
     }
 
+    private func validateSpread() throws {
+        guard (1...1_000_000).contains(safetyInFlight) else {
+            throw ValidationError("--safety-in-flight is less than 1")
+        }
+        guard (0...100).contains(maxFailurePercent ?? 0) else {
+            throw ValidationError("--max-failure-percent is not within 0 to 100")
+        }
+        for (name, names, limit) in [
+            ("group", groups.map(\.group.name), RolloutStrategy.groupLimit),
+            ("tag-limit", tagLimits.map(\.tag.text), RolloutStrategy.tagLimit),
+            ("metric", metrics.map(\.metric.name), RolloutStrategy.metricLimit),
+        ] {
+            guard names.count <= limit else { throw ValidationError("more than \(limit) --\(name)") }
+            guard Set(names).count == names.count else { throw ValidationError("two --\(name) have one name") }
+        }
+    }
+
     /// The strategy, with these stages and this bake time where the command line says nothing.
     func strategy(stages: [RolloutStrategy.Stage], bakeSeconds: Int) -> RolloutStrategy {
         RolloutStrategy(
@@ -54,7 +111,12 @@ struct StrategyOptions: ParsableArguments {
             maxInFlight: maxInFlight ?? RolloutStrategy().maxInFlight,
             maxFailures: maxFailures ?? RolloutStrategy().maxFailures,
             startDeadlineSeconds: startDeadline.seconds,
-            finishDeadlineSeconds: finishDeadline.seconds
+            finishDeadlineSeconds: finishDeadline.seconds,
+            maxFailurePercent: maxFailurePercent,
+            groups: groups.map(\.group),
+            safetyInFlight: safetyInFlight,
+            tagInFlight: Dictionary(uniqueKeysWithValues: tagLimits.map { ($0.tag, $0.most) }),
+            metrics: metrics.map(\.metric)
         )
     }
 
