@@ -2,6 +2,8 @@ import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterStore
+import MusterTestSupport
 import Testing
 
 @testable import MusterServer

@@ -1,4 +1,6 @@
 import ByteCoding
+import MusterAPI
+import MusterClient
 import MusterIdentity
 import MusterModel
 import NoticeDelivery

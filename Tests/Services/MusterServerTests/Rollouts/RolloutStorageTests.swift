@@ -3,6 +3,7 @@ import CanonicalJSON
 import MusterAPI
 import MusterKeys
 import MusterModel
+import MusterSystem
 import MusterTestSupport
 import Testing
 
