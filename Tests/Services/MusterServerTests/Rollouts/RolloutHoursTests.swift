@@ -134,7 +134,8 @@ struct RolloutHoursTests {
         let simulator = try Self.simulator(WallClock.now())
         try await RolloutFleet.run([("alpha", [])], simulator: simulator) { fleet in
             await expectProblem(403) { try await fleet.start(lifetime: 1800) }
-            #expect(try await fleet.client.rollouts(session: fleet.session).isEmpty)
+            let rollouts = try await fleet.client.rollouts(session: fleet.session)
+            #expect(rollouts.isEmpty)
         }
     }
 

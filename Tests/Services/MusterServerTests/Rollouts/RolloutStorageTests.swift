@@ -1,6 +1,7 @@
 import ByteCoding
 import CanonicalJSON
 import MusterAPI
+import MusterClient
 import MusterKeys
 import MusterModel
 import MusterSystem
