@@ -388,6 +388,12 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "PackagingTests",
+        dependencies: ["MusterModel", "MusterSystem", "MusterTestSupport", "musterd", "muster", "muster-agent"],
+        path: "Tests/Integration/PackagingTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "SSHFanOutTests",
         dependencies: [
             "ByteCoding", "OpenSSHFormats", "MusterModel", "MusterSystem", "MusterKeys", "RemoteShell",
