@@ -15,6 +15,9 @@ struct BuiltPackages: Sendable {
     let packages: String
     private let folder: TemporaryFolder
 
+    /// The folder of the sources.
+    static let root = #filePath.split(separator: "/").dropLast(4).reduce("") { $0 + "/" + $1 }
+
     private static let made = Mutex<Task<BuiltPackages, any Error>?>(nil)
 
     /// The packages of this process, built by the first who asks.
@@ -54,7 +57,6 @@ struct BuiltPackages: Sendable {
 
     /// Runs a script of `packaging`.
     static func script(_ name: String, _ arguments: [String], environment: [String: String] = [:]) async throws {
-        let root = #filePath.split(separator: "/").dropLast(4).reduce("") { $0 + "/" + $1 }
         var variables = Command.ownEnvironment
         variables.merge(environment) { $1 }
         let command = Command(

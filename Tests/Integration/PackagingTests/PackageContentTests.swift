@@ -67,6 +67,28 @@ struct PackageContentTests {
         }
     }
 
+    @Test("The agent's manual page names every member of its configuration, and every command of the agent")
+    func configuration() async throws {
+        let built = try await BuiltPackages.shared()
+        let file = try await built.file("muster-agent")
+        let page = try await BuiltPackages.output(
+            "/bin/sh",
+            ["-c", "dpkg-deb --fsys-tarfile \(file) | tar -xO ./usr/share/man/man8/muster-agent.8.gz | zcat"]
+        )
+        let source = try BoundedFile.read(
+            BuiltPackages.root + "/Sources/Services/MusterAgent/AgentConfiguration.swift",
+            limit: 1 << 20
+        )
+        let members = String(decoding: source, as: UTF8.self).split(separator: "fields.has(\"").dropFirst()
+            .map { String($0.prefix { $0 != "\"" }) }
+        #expect(members.count > 5)
+        for member in members { #expect(page.contains(".BR \(member)"), "\(member) is not in muster-agent(8)") }
+        for command in ["enroll", "serve", "status", "ssh-principals", "ssh-withdraw"] {
+            let title = command.split(separator: "-").joined(separator: "\\-")
+            #expect(page.contains(".SS \"\(title)\""), "\(command) is not in muster-agent(8)")
+        }
+    }
+
     private static func program(_ name: String) -> String { name == "muster" ? "/usr/bin/muster" : "/usr/sbin/\(name)" }
 
     private static func needed(_ name: String) -> [String] {
@@ -91,6 +113,9 @@ struct PackageContentTests {
     }
 
     private static func places(_ name: String) -> [String] {
-        needed(name) + ["/usr/share/man/man1/muster-", "/usr/share/lintian/overrides/\(name)"]
+        needed(name) + [
+            "/usr/share/man/man1/muster-", "/usr/share/lintian/overrides/\(name)",
+            "/usr/lib/systemd/system/\(name)-watch.service",
+        ]
     }
 }
