@@ -8,7 +8,17 @@ public enum MusterProgram {
         do {
             return await run(arguments, try CommandContext.system(environment: environment))
         } catch {
-            return report(error, .system(environment: environment))
+            return report(whatIsSaid(to: arguments) ?? error, .system(environment: environment))
+        }
+    }
+
+    /// Help, version and completions, which need neither a home nor a configuration; nil where there is work to do.
+    private static func whatIsSaid(to arguments: [String]) -> (any Error)? {
+        do {
+            _ = try MusterCommand.parseAsRoot(arguments)
+            return nil
+        } catch {
+            return MusterCommand.exitCode(for: error).isSuccess ? error : nil
         }
     }
 
