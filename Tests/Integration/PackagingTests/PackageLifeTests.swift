@@ -7,7 +7,7 @@ extension PackagingTests {
     func life() async throws {
         let built = try await BuiltPackages.shared()
         try await DebianChroot.run(sharing: [built.packages]) { machine in
-            try await machine.install(["systemd"])
+            try await machine.install(["systemd", "libsodium23", "libsqlite3-0", "libarchive13"])
             try await Self.pretendSystemd(machine)
             let before = try await Self.everything(machine)
             for name in ["musterd", "muster-agent"] {
