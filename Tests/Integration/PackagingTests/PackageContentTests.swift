@@ -82,7 +82,7 @@ struct PackageContentTests {
         let members = String(decoding: source, as: UTF8.self).split(separator: "fields.has(\"").dropFirst()
             .map { String($0.prefix { $0 != "\"" }) }
         #expect(members.count > 5)
-        for member in members { #expect(page.contains(".BR \(member)"), "\(member) is not in muster-agent(8)") }
+        for member in members { #expect(page.contains("\n.B \(member)\n"), "\(member) is not in muster-agent(8)") }
         for command in ["enroll", "serve", "status", "ssh-principals", "ssh-withdraw"] {
             let title = command.split(separator: "-").joined(separator: "\\-")
             #expect(page.contains(".SS \"\(title)\""), "\(command) is not in muster-agent(8)")
