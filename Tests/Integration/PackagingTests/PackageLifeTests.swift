@@ -6,7 +6,7 @@ extension PackagingTests {
     @Test("An upgrade restarts musterd but never the agent, keeps what the owner wrote, and purging leaves nothing")
     func life() async throws {
         let built = try await BuiltPackages.shared()
-        try await DebianChroot.run(sharing: [built.packages]) { machine in
+        try await Self.onDebian(built) { machine in
             try await machine.install(["systemd", "libsodium23", "libsqlite3-0", "libarchive13"])
             try await Self.pretendSystemd(machine)
             let before = try await Self.everything(machine)
@@ -41,7 +41,7 @@ extension PackagingTests {
     @Test("Whoever removes the agent still gets in: its part leaves sshd's configuration before its files are gone")
     func removalWithSSHD() async throws {
         let built = try await BuiltPackages.shared()
-        try await DebianChroot.run(sharing: [built.packages]) { machine in
+        try await Self.onDebian(built) { machine in
             try await machine.install(["openssh-server"])
             try await machine.install([try await built.file("muster-agent")])
             // As the agent leaves it behind on a node of a fleet with certificates.

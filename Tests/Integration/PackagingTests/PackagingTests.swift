@@ -9,7 +9,7 @@ struct PackagingTests {
     @Test("Programs run, every manual page is rendered without a warning, and each shell completes")
     func installed() async throws {
         let built = try await BuiltPackages.shared()
-        try await DebianChroot.run(sharing: [built.packages]) { machine in
+        try await Self.onDebian(built) { machine in
             try await machine.install(["man-db", "groff-base", "bash-completion", "zsh", "fish"])
             try await machine.install(try await Self.files(built, BuiltPackages.names))
             for name in BuiltPackages.names {
@@ -24,15 +24,20 @@ struct PackagingTests {
     @Test("lintian finds neither error nor warning, and every override says why")
     func lintian() async throws {
         let built = try await BuiltPackages.shared()
-        try await DebianChroot.run(sharing: [built.packages]) { machine in
+        try await Self.onDebian(built) { machine in
             try await machine.install(["lintian"])
             let files = try await Self.files(built, BuiltPackages.names)
-            let result = try await machine.run(
+            // With --fail-on it would count what is overridden, too.
+            let said = try await machine.succeed(
                 "/usr/bin/lintian",
-                ["--allow-root", "--no-cfg", "--show-overrides", "--fail-on", "error,warning", "--jobs", "1"] + files
+                ["--allow-root", "--no-cfg", "--show-overrides", "--fail-on", "none", "--jobs", "1"] + files
             )
-            let lines = result.outputText.split(separator: "\n").map(String.init)
-            #expect(result.succeeded, "\(result.outputText)\(result.errorText)")
+            let lines = said.split(separator: "\n").map(String.init)
+            #expect(
+                lines.contains { $0.hasPrefix("O: ") },
+                "lintian said nothing about what is overridden: did it look?"
+            )
+            #expect(lines.filter { $0.hasPrefix("E:") || $0.hasPrefix("W:") } == [])
             for (index, line) in lines.enumerated() where line.hasPrefix("O: ") {
                 #expect(index > 0 && lines[index - 1].hasPrefix("N: "), "no reason is given for \(line)")
             }
@@ -42,14 +47,14 @@ struct PackagingTests {
     @Test("systemd accepts the units, and finds musterd's exposure to be at most 3.0")
     func units() async throws {
         let built = try await BuiltPackages.shared()
-        try await DebianChroot.run(sharing: [built.packages]) { machine in
+        try await Self.onDebian(built) { machine in
             try await machine.install(["systemd"])
             try await machine.install(try await Self.files(built, ["musterd", "muster-agent"]))
             let units = try await machine.shell("dpkg -L musterd muster-agent | grep '/systemd/system/.*service$'")
                 .split(separator: "\n").map(String.init)
             // It exits with 0 whatever it finds: what it says counts.
             let verified = try await machine.run("/usr/bin/systemd-analyze", ["verify", "--man=no"] + units)
-            #expect(verified.succeeded && verified.errorText.isEmpty && verified.outputText.isEmpty)
+            #expect(verified.succeeded && verified.outputText.isEmpty)
             #expect(verified.errorText == "")
             let security = try await machine.run(
                 "/usr/bin/systemd-analyze",
@@ -69,6 +74,14 @@ struct PackagingTests {
     }
 
     // MARK: Steps
+
+    /// Runs `body` on a Debian of its own that sees the packages; its dpkg does not wait for the disk.
+    static func onDebian(_ built: BuiltPackages, _ body: @Sendable (DebianChroot) async throws -> Void) async throws {
+        try await DebianChroot.run(sharing: [built.packages]) { machine in
+            try await machine.shell("echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/tests")
+            try await body(machine)
+        }
+    }
 
     static func files(_ built: BuiltPackages, _ names: [String], revision: Int = 1) async throws -> [String] {
         var files: [String] = []
