@@ -13,7 +13,7 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "keep the register, host the repository, drive rollouts",
         discussion: """
             The first start makes the service's keys and prints a set-up token, once; 'muster fleet init' takes it. The token
-            is also in DIRECTORY/setup-token until there is a fleet.
+            is also in DIRECTORY/setup-token until there is a fleet; where systemd starts the service, only there.
 
             Without --listen it listens on loopback and on this machine's own tailnet addresses. Any other address is refused
             without TLS. Every request over plain HTTP must come from this machine or from somebody whom the tailnet knows.
