@@ -48,7 +48,13 @@ public struct AgentConfiguration: Hashable, Sendable {
         if fields.has("confirm_seconds") { confirmSeconds = Int(try fields.integer("confirm_seconds", in: 5...3600)) }
         if fields.has("report_listeners") { reportsListeners = try fields.bool("report_listeners") }
         if fields.has("health") {
-            for check in try fields.objects("health", limit: 16) { checks.append(try HealthCheck(check)) }
+            for entry in try fields.objects("health", limit: 16) {
+                let check = try HealthCheck(entry)
+                if case .unknown(let members) = check.probe {
+                    throw fields.error("health", "'\(HealthCheck.kind(of: members))' is no kind of check")
+                }
+                checks.append(check)
+            }
         }
         if fields.has("self_upgrade") { upgrade = try SelfUpgradeOptions(try fields.fields("self_upgrade")) }
         if fields.has("second_node") {

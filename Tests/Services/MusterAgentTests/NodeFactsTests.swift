@@ -103,6 +103,7 @@ import Testing
         for wrong in [
             "{\"second_node\": {\"seconds\": 1}}", "{\"pins\": [\"a\"]}", "{\"metrics\": [{\"name\": \"a b\"}]}",
             "{\"metrics\": [{\"name\": \"a\", \"command\": [\"true\"]}]}", "{\"health\": [{\"unit\": \"--all\"}]}",
+            "{\"health\": [{\"units\": \"nginx.service\"}]}",
         ] {
             #expect(throws: SystemError.self, "\(wrong)") {
                 try AgentConfiguration.load(try folder.write("b.json", wrong.utf8))

@@ -25,7 +25,14 @@ enum HealthCheckArguments {
         do {
             let value = try JSONValue.parse(try BoundedFile.read(file, limit: 65536), limit: 65536)
             let list: JSONValue = if case .array = value { value } else { .array([value]) }
-            return try JSONFields(["health": list]).objects("health", limit: 16).map { try HealthCheck($0) }
+            let checks = try JSONFields(["health": list]).objects("health", limit: 16).map { try HealthCheck($0) }
+            for case .unknown(let members) in checks.map(\.probe) {
+                throw CommandFailure.usage(
+                    "\(file): a check is 'command', 'tcp', 'http' or 'unit', and not '\(HealthCheck.kind(of: members))': "
+                        + "no node could pass it"
+                )
+            }
+            return checks
         } catch let error as JSONError {
             throw CommandFailure.usage("\(file): \(error)")
         }
