@@ -89,8 +89,14 @@ struct LiveRollout: Sendable {
             missing: missing,
             stages: stages,
             nodes: names.map(nodes) ?? [],
-            hold: engine.hold.map { RolloutRecord.Hold(reason: $0.reason, until: $0.until) }
+            hold: hold
         )
+    }
+
+    /// Why nothing goes on; that it is halted, waits for approval or bakes is said elsewhere.
+    private var hold: RolloutRecord.Hold? {
+        guard engine.phase == .running, !stages.contains(where: { $0.bakesUntil != nil }) else { return nil }
+        return engine.hold.map { RolloutRecord.Hold(reason: $0.reason, until: $0.until) }
     }
 
     private func nodes(_ names: (NodeID) -> (name: String, version: String)) -> [RolloutRecord.Node] {

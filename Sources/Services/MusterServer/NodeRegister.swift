@@ -193,7 +193,6 @@ final class NodeRegister: Sendable {
                 hasProgress: report.progress != (old.report?.progress ?? []),
                 hasFacts: report.architecture != old.report?.architecture || report.packages != old.report?.packages
                     || report.localPins != (old.report?.localPins ?? [:])
-                    || report.metrics != (old.report?.metrics ?? [:])
             )
         }
     }

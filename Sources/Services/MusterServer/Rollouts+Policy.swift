@@ -55,15 +55,14 @@ extension Rollouts {
         return selection.fact(entry, mayBeChanging: mayBeChanging, hours: named?.name, at: time)
     }
 
-    /// Whether another rollout, or one that was ended a moment ago, may just be changing the package on the node.
-    func isChanging(_ entry: NodeRegister.Entry, _ package: String) -> Bool {
-        let isAtWork = live.values.contains { other in
-            guard other.body?.package == package, let state = other.engine.node(entry.node.id)?.state else {
-                return false
-            }
+    /// Whether the node may just be changing the package for one of the rollouts that were ended for another's sake, so that
+    /// the version that it reported is no longer to be relied on.
+    func isChanging(_ entry: NodeRegister.Entry, _ ended: [LiveRollout]) -> Bool {
+        ended.contains { other in
+            // One that was never handed the assignment waits again.
+            guard let state = other.engine.node(entry.node.id)?.state else { return false }
             return state.isInFlight || state == .lost
         }
-        return isAtWork || entry.report?.progress.contains { !$0.state.isFinal } == true
     }
 
     private func policy(_ rollout: LiveRollout) -> RolloutPolicy? {
@@ -110,8 +109,9 @@ extension Rollouts {
         let stale = rollout.engine.staleHours(at: time)
         guard !stale.isEmpty else { return [] }
         var slots: [String: Slot] = [:]
-        for name in stale { slots[name] = hours[rollout.id]?[name]?.slot(at: time) }
-        return slots.isEmpty ? [] : [.slots(slots)]
+        let unknown = Slot.closed(until: nil, reason: "no rule of the policy has its hours any more")
+        for name in stale { slots[name] = hours[rollout.id]?[name]?.slot(at: time) ?? unknown }
+        return [.slots(slots)]
     }
 
     /// Tells open rollouts of a policy that they have not heard of.

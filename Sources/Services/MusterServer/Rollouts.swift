@@ -106,19 +106,16 @@ actor Rollouts {
                 missing: missing,
                 started: time
             )
-            let facts = selected.map { entry in
-                fact(
-                    of: entry,
-                    rollout,
-                    selection,
-                    mayBeChanging: isRollBack && isChanging(entry, body.package),
-                    at: time
-                )
-            }
+            var ended: [LiveRollout] = []
             for id in superseded {
                 let reason = "superseded by \(signed.statement.type.rawValue) \(signed.statement.id)"
                 guard let old = live[id] else { continue }
-                try await apply(old, [.cancel(reason: reason, by: signed.statement.requester)], at: time)
+                ended.append(
+                    try await apply(old, [.cancel(reason: reason, by: signed.statement.requester)], at: time)
+                )
+            }
+            let facts = selected.map { entry in
+                fact(of: entry, rollout, selection, mayBeChanging: isRollBack && isChanging(entry, ended), at: time)
             }
             try await apply(rollout, beginning(rollout, facts, at: time), at: time) { transaction in
                 guard try transaction.add(signed, received: time) else {
@@ -135,6 +132,7 @@ actor Rollouts {
                     at: time
                 )
             }
+            try await tellLimits(of: rollout.id, at: time)
         }
     }
 
@@ -241,6 +239,7 @@ actor Rollouts {
                     at: time
                 )
             }
+            try await tellLimits(of: id, at: time)
         }
     }
 
@@ -329,9 +328,7 @@ actor Rollouts {
         var targets: [NodeID: [String: String]] = [:]
         for rollout in live.values.sorted(by: { $0.started < $1.started }) {
             guard let body = rollout.body else { continue }
-            for node in rollout.engine.nodes where node.state.isAssigned {
-                targets[node.id, default: [:]][body.package] = body.version
-            }
+            for node in rollout.engine.assignedNodes { targets[node, default: [:]][body.package] = body.version }
         }
         return targets
     }
@@ -349,14 +346,15 @@ actor Rollouts {
 
     /// Applies events to a copy, writes what follows, and only then lets the copy count.
     ///
-    /// Only behind the turnstile.
+    /// Only behind the turnstile. Returns the rollout as it is then.
+    @discardableResult
     func apply(
         _ rollout: LiveRollout,
         _ events: [RolloutEvent],
         at time: UTCTime,
         isChanged: Bool = false,
         with extra: @escaping @Sendable (StoreTransaction) throws -> Void = { _ in }
-    ) async throws {
+    ) async throws -> LiveRollout {
         var changed = rollout
         var writer = RolloutWriter(rollout: rollout.id, time: time)
         var all: [RolloutEffect] = []
@@ -371,7 +369,7 @@ actor Rollouts {
             }
         }
         let isNew = rollout.revision == 0
-        guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else { return }
+        guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else { return rollout }
         changed.revision += 1
         let (stored, parts) = changed.takeStored()
         let written = writer
@@ -392,6 +390,7 @@ actor Rollouts {
         polls.announce(rollout.id)
         onChange(written.changedNodes)
         if !told.isEmpty { await telling.notices.deliverSoon() }
+        return changed
     }
 
     private func installed(_ rollout: LiveRollout, on node: NodeID) -> String? {

@@ -242,12 +242,24 @@ struct RolloutHoursTests {
                 metrics: [RolloutStrategy.Metric(name: "p99", worse: .higher, percent: 20, least: 2)]
             )
             let id = try await fleet.start(strategy: strategy)
-            for node in fleet.nodes where try await fleet.assigned(node) == [id] {
+            var upgraded: Set<NodeID> = []
+            for node in fleet.nodes {
+                try await report(node, nil, "1.0", 100_000)
+                guard try await fleet.assigned(node) == [id] else { continue }
+                try await report(node, nil, "1.0", 100_000)
                 try await node.report(version: "1.0", [node.progress(id, .installing, version: "1.0")])
                 try await report(node, id, "2.0", 180_000)
+                upgraded.insert(node.id)
             }
-            for node in fleet.nodes where try await fleet.part(node, of: id)?.state == "confirmed" {
-                try await report(node, id, "2.0", 180_000)
+            #expect(upgraded.count == 4)
+            for node in fleet.nodes {
+                let isUpgraded = upgraded.contains(node.id)
+                try await report(
+                    node,
+                    isUpgraded ? id : nil,
+                    isUpgraded ? "2.0" : "1.0",
+                    isUpgraded ? 180_000 : 100_000
+                )
             }
             let halted = try await fleet.record(id)
             #expect(halted.state == "halted")
