@@ -21,7 +21,7 @@ final class OpenSSHFixture: Sendable {
     @discardableResult
     func run(_ program: String, _ arguments: [String], input: [UInt8] = []) async throws -> CommandResult {
         let command = Command(program, arguments, input: input, workingDirectory: folder.path)
-        let result = try await command.run(timeout: .seconds(30))
+        let result = try await command.run(timeout: .seconds(120))
         try #require(result.succeeded, "\(program) \(arguments): \(result.endingText): \(result.errorText)")
         return result
     }
@@ -37,7 +37,7 @@ final class OpenSSHFixture: Sendable {
             ["-Y", "verify", "-f", signers, "-I", "ada", "-n", namespace, "-s", signature],
             input: message
         )
-        return try await command.run(timeout: .seconds(30)).succeeded
+        return try await command.run(timeout: .seconds(120)).succeeded
     }
 
     /// Starts an agent and gives `body` its socket; the agent is ended by its process id.
@@ -58,7 +58,7 @@ final class OpenSSHFixture: Sendable {
     func add(_ key: String, to socket: String) async throws {
         var command = Command("/usr/bin/ssh-add", ["-q", key])
         command.environment["SSH_AUTH_SOCK"] = socket
-        let result = try await command.run(timeout: .seconds(30))
+        let result = try await command.run(timeout: .seconds(120))
         try #require(result.succeeded, "ssh-add: \(result.errorText)")
     }
 }

@@ -49,7 +49,7 @@ struct DurabilityTests {
 
     @Test(
         "After kill -9 in the middle of writing, every acknowledged report and event is there",
-        .timeLimit(.minutes(15))
+        .timeLimit(.minutes(60))
     )
     func killed() async throws {
         for round in 0..<3 {

@@ -63,7 +63,7 @@ import Testing
         let text = String(decoding: try BoundedFile.read(folder.file("pid"), limit: 64), as: UTF8.self)
         let pid = try #require(Int32(text.filter(\.isNumber)))
         var gone = false
-        for _ in 0..<100 where !gone {
+        for _ in 0..<1200 where !gone {
             gone = kill(pid, 0) != 0
             if !gone { try await Task.sleep(for: .milliseconds(50)) }
         }

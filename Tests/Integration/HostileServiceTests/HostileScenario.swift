@@ -162,7 +162,7 @@ struct HostileScenario: Sendable {
                 "--admindir", root + "/var/lib/dpkg", "--show", "--showformat", "${Version} ${db:Status-Status}",
                 Self.package,
             ]
-        ).run(timeout: .seconds(30))
+        ).run(timeout: .seconds(120))
         let words = result.outputText.split(separator: " ")
         guard words.count == 2, words[1] == "installed" else { return "" }
         let file = try BoundedFile.read(root + "/usr/share/\(Self.package)/version", limit: 64)

@@ -39,7 +39,7 @@ struct MusterSSHTests {
                 ["-D", "-a", socket],
                 log: fixture.folder.file("agent.log")
             )
-            for _ in 0..<100 where !Directory.exists(socket) { try await Task.sleep(for: .milliseconds(50)) }
+            for _ in 0..<1200 where !Directory.exists(socket) { try await Task.sleep(for: .milliseconds(50)) }
             do {
                 let outcome = try await fixture.ssh("echo welcome", ["--agent"], agent: socket)
                 #expect(outcome.status == 0 && outcome.output == "welcome\n", "\(outcome.text)")

@@ -19,7 +19,7 @@ struct SSHEnableSessionTests {
         let socket = folder.file("agent")
         let agent = try RunningProgram("/usr/bin/ssh-agent", ["-D", "-a", socket], log: folder.file("agent.log"))
         do {
-            for _ in 0..<100 where access(socket, F_OK) != 0 { try await Task.sleep(for: .milliseconds(50)) }
+            for _ in 0..<1200 where access(socket, F_OK) != 0 { try await Task.sleep(for: .milliseconds(50)) }
             for number in 1...4 { try await Self.addKey(number, folder, socket) }
             try await SSHFleetFixture.run(
                 operators: ["ada", "ben"],

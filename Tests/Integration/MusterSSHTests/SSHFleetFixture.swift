@@ -58,7 +58,7 @@ struct SSHFleetFixture: Sendable {
     /// Until the node has proved that its sshd is as it should be, `explain` says what is missing.
     func waitForSSHD() async throws {
         var last = ""
-        for _ in 0..<120 {
+        for _ in 0..<240 {
             let result = try await run(["ssh", "explain", "--as", "root", "--on", Self.node])
             last = result.text
             if !last.contains("missing:"), !last.contains("muster:") { return }

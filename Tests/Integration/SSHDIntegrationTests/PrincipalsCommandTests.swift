@@ -10,7 +10,7 @@ import Testing
 @Suite(
     "The principals command",
     .enabled(if: SSHDFixture.obstacle == nil, "\(SSHDFixture.obstacle ?? "")"),
-    .timeLimit(.minutes(10))
+    .timeLimit(.minutes(60))
 )
 struct PrincipalsCommandTests {
     @Test("prints the account for an honest certificate and nothing for any other, and logs the reason")

@@ -318,11 +318,11 @@ enum TestPaths {
     static func setup(_ node: SSHNode) -> String { node.folder.file("state/ssh-setup.json") }
 }
 
-/// Waits until something is so, for ten seconds.
+/// Waits until something is so, for a minute.
 func wait(_ condition: () async throws -> Bool) async throws {
-    for _ in 0..<200 {
+    for _ in 0..<1200 {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(50))
     }
-    Issue.record("it did not come to that in ten seconds")
+    Issue.record("it did not come to that in a minute")
 }

@@ -12,7 +12,7 @@ import Testing
 @Suite(
     "SSH logins against the real sshd",
     .enabled(if: SSHDFixture.obstacle == nil, "\(SSHDFixture.obstacle ?? "")"),
-    .timeLimit(.minutes(10))
+    .timeLimit(.minutes(60))
 )
 struct SSHDIntegrationTests {
     @Test("an operator's own certificate opens a session, and sshd is proved to trust the CA")

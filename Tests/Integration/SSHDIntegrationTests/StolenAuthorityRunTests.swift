@@ -199,7 +199,7 @@ extension StolenCertificateAuthorityTests {
         guard access(shell, X_OK) == 0 else { return }
         let words = ["$(id)", "`id`", "a;b", "a\\", "\"", "it's", "*", "~", "#", "&", "|", ">f", "", " ", "é", "$HOME"]
         let line = try line(["/usr/bin/printf", "[%s]"] + words)
-        let result = try await Command(shell, ["-c", line], input: []).run(timeout: .seconds(30))
+        let result = try await Command(shell, ["-c", line], input: []).run(timeout: .seconds(120))
         #expect(result.outputText == words.map { "[\($0)]" }.joined())
     }
 
@@ -207,11 +207,11 @@ extension StolenCertificateAuthorityTests {
     func input(_ shell: String) async throws {
         guard access(shell, X_OK) == 0 else { return }
         let evil = Array("echo evil\n".utf8)
-        let closed = try await Command(shell, ["-c", try line(["/bin/sh"])], input: evil).run(timeout: .seconds(30))
+        let closed = try await Command(shell, ["-c", try line(["/bin/sh"])], input: evil).run(timeout: .seconds(120))
         #expect(closed.outputText.isEmpty)
         let text = "-a%s\n\t'\\ é\n"
         let cat = try line(["/bin/cat"], input: text)
-        let given = try await Command(shell, ["-c", cat]).run(timeout: .seconds(30))
+        let given = try await Command(shell, ["-c", cat]).run(timeout: .seconds(120))
         #expect(given.outputText == text)
     }
 

@@ -14,7 +14,7 @@ import Testing
 @Suite(
     "A stolen CA key opens no door",
     .enabled(if: SSHDFixture.obstacle == nil, "\(SSHDFixture.obstacle ?? "")"),
-    .timeLimit(.minutes(10))
+    .timeLimit(.minutes(60))
 )
 struct StolenCertificateAuthorityTests {
     static let authority = FleetSimulator.userAuthority

@@ -141,7 +141,7 @@ extension SSHFanOutTests {
                 session.close()
                 #expect(try await outcome.status == nil)
                 #expect(try await outcome.stop == .cancelled)
-                for _ in 0..<500 where access(file, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+                for _ in 0..<6000 where access(file, F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
                 #expect(access(file, F_OK) == 0)
             }
         }
@@ -177,7 +177,7 @@ extension SSHFanOutTests {
         }
 
         private func hasEnded(_ pid: pid_t) async -> Bool {
-            for _ in 0..<200 {
+            for _ in 0..<6000 {
                 if kill(pid, 0) != 0 { return true }
                 try? await Task.sleep(for: .milliseconds(10))
             }

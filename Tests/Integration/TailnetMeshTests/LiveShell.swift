@@ -19,7 +19,7 @@ actor LiveShell {
         let folder = try TemporaryFolder()
         for name in ["host", "user"] {
             let options = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder.file(name)]
-            let made = try await Command("/usr/bin/ssh-keygen", options).run(timeout: .seconds(30))
+            let made = try await Command("/usr/bin/ssh-keygen", options).run(timeout: .seconds(120))
             guard made.succeeded else { throw RunningProgram.Failure("ssh-keygen: \(made.errorText)") }
         }
         let shell = try await LiveShell(client, server, folder)
@@ -47,7 +47,7 @@ actor LiveShell {
             ["-D", "-e", "-f", folder.file("sshd_config")],
             log: folder.file("sshd.log")
         )
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if server.namespace.listeningSockets.contains(where: { $0.port == 22 }) { break }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -53,7 +53,7 @@ extension TailnetMeshTests {
         let made = try await Command(
             "/usr/bin/openssl",
             options + ["-subj", "/CN=service", "-keyout", key, "-out", certificate]
-        ).run(timeout: .seconds(30))
+        ).run(timeout: .seconds(120))
         guard made.succeeded else { throw RunningProgram.Failure("openssl \(made.endingText): \(made.errorText)") }
         return ["--tls-certificate", certificate, "--tls-key", key]
     }

@@ -56,7 +56,7 @@ struct TailnetMeshTests {
         let text = "seen by \(service)"
         try await node.succeed("/bin/bash", ["-c", "echo \"$1\" > /dev/udp/$0/9", service, text])
         var isSeen = false
-        for _ in 0..<100 {
+        for _ in 0..<600 {
             isSeen = try await capture.holds(text)
             if isSeen { break }
             try await Task.sleep(for: .milliseconds(100))

@@ -7,7 +7,7 @@ import MusterTestSupport
 import Testing
 
 /// A thousand agents in one process against the real musterd: they run nothing, and talk as agents do.
-@Suite("A thousand agents", .timeLimit(.minutes(15)))
+@Suite("A thousand agents", .timeLimit(.minutes(60)))
 struct ThousandAgentsTests {
     private static let count = 1000
 

@@ -9,7 +9,7 @@ import PackageInstaller
 import Testing
 
 /// A disk that fills up in the middle of a download: a small tmpfs in a mount namespace of the agent's own.
-@Suite(.timeLimit(.minutes(10))) struct FullDiskTests {
+@Suite(.timeLimit(.minutes(60))) struct FullDiskTests {
     /// Whether this machine lets us mount in a private namespace.
     private static func mayMount() async -> Bool {
         guard geteuid() == 0 else { return false }

@@ -13,7 +13,7 @@ import Synchronization
 import Testing
 
 /// A node that has joined over HTTP: its sessions, and its trust when the disk was unkind.
-@Suite(.timeLimit(.minutes(10))) struct RemoteNodeTests {
+@Suite(.timeLimit(.minutes(60))) struct RemoteNodeTests {
     private struct Joined {
         let fleet: FleetSimulator
         let service: LoopbackFleet

@@ -63,7 +63,7 @@ import Testing
 
     @Test(
         "a halt between two attempts to download: nothing is installed, and a resumed rollout installs",
-        .timeLimit(.minutes(10))
+        .timeLimit(.minutes(60))
     )
     func betweenAttempts() async throws {
         try await withNode { node in
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test("a halt ends a download that hangs", .timeLimit(.minutes(10)))
+    @Test("a halt ends a download that hangs", .timeLimit(.minutes(60)))
     func duringDownload() async throws {
         try await withNode { node in
             let rollout = try node.assign(try await node.release(TestPackage("probe", "1.0")), seed: "a")
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test("a manifest that still carries the assignment does not disturb it", .timeLimit(.minutes(10)))
+    @Test("a manifest that still carries the assignment does not disturb it", .timeLimit(.minutes(60)))
     func stillCarried() async throws {
         try await withNode { node in
             let (path, statement) = try await Self.withheld(node)
@@ -117,7 +117,7 @@ import Testing
 
     @Test(
         "killed around a halt, the node still installs nothing, and obeys the same statement when it comes again",
-        .timeLimit(.minutes(10)),
+        .timeLimit(.minutes(60)),
         arguments: [UpgradePhase.assigned, .downloaded, .verified, .saved]
     )
     func killed(phase: UpgradePhase) async throws {

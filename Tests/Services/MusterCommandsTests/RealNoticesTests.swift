@@ -39,7 +39,7 @@ struct RealNoticesTests {
             try await Workshop.real(options) { workshop in
                 let ada = try await workshop.person("ada")
                 try await ada.makesFleet(["--expires-days", "5"])
-                for _ in 0..<200 where receiver.requests.isEmpty || !Directory.exists(mail) {
+                for _ in 0..<1200 where receiver.requests.isEmpty || !Directory.exists(mail) {
                     try await Task.sleep(for: .milliseconds(50))
                 }
                 let request = try #require(receiver.requests.first)

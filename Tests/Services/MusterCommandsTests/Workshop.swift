@@ -139,7 +139,7 @@ struct Workshop: Sendable {
         let result = try await Command(
             "/usr/bin/dpkg-deb",
             ["--root-owner-group", "-Zgzip", "--build", root, path]
-        ).run(timeout: .seconds(30))
+        ).run(timeout: .seconds(120))
         guard result.succeeded else { throw Failure.command(result.errorText) }
         return path
     }
@@ -149,7 +149,7 @@ struct Workshop: Sendable {
     }
 
     private static func remove(_ folder: String) async {
-        _ = try? await Command("/bin/rm", ["-rf", folder]).run(timeout: .seconds(30))
+        _ = try? await Command("/bin/rm", ["-rf", folder]).run(timeout: .seconds(120))
     }
 }
 

@@ -16,7 +16,7 @@ import Testing
 /// Real agents that are killed while they replace their key, against a service whose clock the test moves.
 ///
 /// The agent goes by the service's clock alone, so its own stays as it is.
-@Suite("The life of node keys in real agents", .timeLimit(.minutes(10)))
+@Suite("The life of node keys in real agents", .timeLimit(.minutes(60)))
 struct KeyLifecycleCrashTests {
     private static let day: Int64 = 86400
 

@@ -35,7 +35,7 @@ final class NoticeReceiver: Sendable {
 }
 
 /// Waits until something is so; false where it does not come to that.
-func eventually(within seconds: Int = 20, _ isSo: () async throws -> Bool) async rethrows -> Bool {
+func eventually(within seconds: Int = 60, _ isSo: () async throws -> Bool) async rethrows -> Bool {
     for _ in 0..<(seconds * 20) {
         if try await isSo() { return true }
         try? await Task.sleep(for: .milliseconds(50))

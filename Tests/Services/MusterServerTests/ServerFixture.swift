@@ -85,7 +85,7 @@ final class ServerFixture: Sendable {
         let (addresses, sink) = AsyncStream.makeStream(of: [String].self)
         // A program that another test is just starting has our descriptors, and with them the lock of the service that had
         // this folder a moment ago, until it is executed.
-        for _ in 0..<20 where Directory.exists(directory) {
+        for _ in 0..<600 where Directory.exists(directory) {
             if try FileLock.tryAcquire(directory + "/lock") != nil { break }
             try await Task.sleep(for: .milliseconds(100))
         }

@@ -114,13 +114,13 @@ public final class RunningProgram: Sendable {
         kill(pid, number)
     }
 
-    /// Asks it to end, insists after five seconds, and waits until it has; returns how it ended.
+    /// Asks it to end, insists after half a minute, and waits until it has; returns how it ended.
     @discardableResult
     public func end() async -> Int32? {
         kill(pid, SIGTERM)
-        if let status = await exit(within: .seconds(5)) { return status }
+        if let status = await exit(within: .seconds(30)) { return status }
         kill(-pid, SIGKILL)
-        return await exit(within: .seconds(5))
+        return await exit(within: .seconds(30))
     }
 
     /// The files that are mapped into its memory: the program itself and its libraries.

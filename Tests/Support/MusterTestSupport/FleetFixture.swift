@@ -65,7 +65,7 @@ public actor FleetFixture {
             ["serve"] + options + more
         )
         let running = try RunningProgram(program, arguments, log: folder.file(log))
-        for _ in 0..<600 {
+        for _ in 0..<2400 {
             try await Task.sleep(for: .milliseconds(50))
             let line = running.output.split(separator: "\n").first { $0.contains("listening on ") }
             if let found = line?.split(separator: " ").last { return (running, String(found)) }
@@ -185,7 +185,7 @@ public actor FleetFixture {
 
     /// Until its first report a node's architecture is unknown, and no rollout selects it.
     public func waitUntilOnline(_ names: [String]) async throws {
-        for _ in 0..<120 {
+        for _ in 0..<240 {
             let lines = try await muster(["node", "list", "--state", "online"]).split(separator: "\n")
             if names.allSatisfy({ name in lines.contains { $0.hasPrefix(name + " ") } }) { return }
             try await Task.sleep(for: .milliseconds(500))
@@ -234,7 +234,7 @@ public actor FleetFixture {
     public func installed(_ package: String, on name: String) async throws -> String {
         let format = ["--show", "--showformat", "${Version} ${db:Status-Status}", package]
         let query = Command("/usr/bin/dpkg-query", ["--admindir", root(name) + "/var/lib/dpkg"] + format)
-        let result = try await query.run(timeout: .seconds(30))
+        let result = try await query.run(timeout: .seconds(120))
         if result.ending == .exited(1), result.errorText.contains("no packages found") { return "" }
         guard result.succeeded else {
             throw RunningProgram.Failure("dpkg-query \(result.endingText): \(result.outputText)\(result.errorText)")

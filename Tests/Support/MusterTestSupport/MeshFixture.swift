@@ -152,7 +152,7 @@ public actor MeshFixture {
         let log = folder.file("\(member.name)-wireguard.log")
         let program = try member.namespace.start("/usr/bin/wireguard-go", ["-f", member.interface], log: log)
         running.append(program)
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if access(Self.controlSocket(member.interface), F_OK) == 0 { return }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -239,7 +239,7 @@ public actor MeshFixture {
     private func keyFile(_ name: String) -> String { folder.file("\(name).key") }
 
     private static func wg(_ arguments: [String], input: [UInt8]) async throws -> [UInt8] {
-        let result = try await Command("/usr/bin/wg", arguments, input: input).run(timeout: .seconds(10))
+        let result = try await Command("/usr/bin/wg", arguments, input: input).run(timeout: .seconds(120))
         guard result.succeeded else { throw RunningProgram.Failure("wg \(arguments) \(result.endingText)") }
         return result.output
     }

@@ -48,7 +48,7 @@ public final class NetworkNamespace: Sendable {
     }
 
     private func isReady() async -> Bool {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if keeper.output.contains("ready\n") { return true }
             if await keeper.exit(within: .zero) != nil { return false }
             try? await Task.sleep(for: .milliseconds(10))

@@ -18,7 +18,7 @@ public struct PacketCapture: Sendable {
             options + ["-Z", "root", "-w", file],
             log: file + ".log"
         )
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if program.output.contains("listening on") { return }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -29,7 +29,7 @@ public struct PacketCapture: Sendable {
     /// The packets that fit a filter of pcap-filter(7), one line each, at most the first thousand.
     public func packets(_ filter: String = "") async throws -> [Substring] {
         let options = ["-r", file, "-nn", "-t", "-c", "1000"] + (filter.isEmpty ? [] : [filter])
-        let result = try await Command("/usr/bin/tcpdump", options).run(timeout: .seconds(30), outputLimit: 1 << 22)
+        let result = try await Command("/usr/bin/tcpdump", options).run(timeout: .seconds(120), outputLimit: 1 << 22)
         guard result.succeeded else {
             throw RunningProgram.Failure("tcpdump -r \(result.endingText): \(result.errorText)")
         }
@@ -39,7 +39,7 @@ public struct PacketCapture: Sendable {
     /// Whether the text is anywhere in what was captured.
     public func holds(_ text: String) async throws -> Bool {
         let options = ["-a", "-q", "-F", "-e", text, file]
-        let result = try await Command("/usr/bin/grep", options).run(timeout: .seconds(30))
+        let result = try await Command("/usr/bin/grep", options).run(timeout: .seconds(120))
         guard [.exited(0), .exited(1)].contains(result.ending) else {
             throw RunningProgram.Failure("grep \(result.endingText): \(result.errorText)")
         }

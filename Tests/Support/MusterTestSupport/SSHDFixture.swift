@@ -162,7 +162,7 @@ public final class SSHDFixture: Sendable {
             ["-D", "-e", "-f", folder + "/sshd_config"],
             log: log
         )
-        for _ in 0..<500 {
+        for _ in 0..<3000 {
             if daemon.output.contains("Server listening on") { return daemon }
             if await daemon.exit(within: .milliseconds(20)) != nil {
                 if daemon.output.contains("Address already in use") { return nil }

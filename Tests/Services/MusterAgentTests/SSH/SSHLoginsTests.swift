@@ -11,7 +11,7 @@ import Testing
 @testable import MusterAgent
 
 /// Logins from a log to the service.
-@Suite("following logins", .timeLimit(.minutes(10)))
+@Suite("following logins", .timeLimit(.minutes(60)))
 struct SSHLoginsTests {
     private let fingerprint = "SHA256:KDTwWkMtK1ScMfIIYtJAIS+l8fUtR0PbYdNicBn4KoY"
 
@@ -34,7 +34,7 @@ struct SSHLoginsTests {
     /// Follows until so many logins wait.
     private func follow(_ logins: SSHLogins, _ place: SSHLogins.Place, until count: Int) async throws {
         let task = Task { await logins.follow(place) }
-        for _ in 0..<1000 where await logins.waiting().logins.count < count {
+        for _ in 0..<6000 where await logins.waiting().logins.count < count {
             try await Task.sleep(for: .milliseconds(20))
         }
         task.cancel()

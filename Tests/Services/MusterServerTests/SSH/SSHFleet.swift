@@ -181,7 +181,7 @@ struct SSHFleet {
 
     /// Waits for something that the service does by itself.
     func wait(_ what: String, until isReached: () async throws -> Bool) async throws {
-        for _ in 0..<200 {
+        for _ in 0..<1200 {
             if try await isReached() { return }
             try await Task.sleep(for: .milliseconds(50))
         }
