@@ -88,7 +88,7 @@ let modules: [Module] = [
     module(
         "MusterRollout",
         .core,
-        uses: ["ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterModel"]
+        uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]
     ),
     module("MusterSelection", .core, uses: ["ByteCoding", "DebianPackage", "MusterModel"]),
     module("MusterRun", .core, uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
@@ -306,7 +306,7 @@ let benchmarks: Target = .executableTarget(
     dependencies: [
         "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "TUFTrust", "MusterModel", "MusterAPI",
         "MusterSystem", "MusterClient", "MusterTestSupport", "AgentSwarm", "OpenSSHFormats", "MusterPolicy", "MusterCA",
-        "MusterKeys", "RemoteShell", "CSodium", nioCore, nioPosix,
+        "MusterKeys", "MusterRollout", "RemoteShell", "CSodium", nioCore, nioPosix,
     ],
     path: "Tests/Benchmarks/muster-benchmarks",
     swiftSettings: settings

@@ -1,17 +1,27 @@
+import ByteCoding
 import MusterModel
-import SignatureVerification
 
-/// The order in which a rollout takes its nodes: by SHA-256 of the rollout's and the node's id.
+/// The order in which a rollout takes its nodes: by a hash of the node's id under the rollout's id.
 ///
-/// Nobody can place a node at the front without choosing the statement's random id, another rollout has other canaries,
-/// and every service that looks at a rollout sees the same order.
+/// Nobody can place a node at the front without knowing the statement's random id beforehand, another rollout has other
+/// canaries, and every service that looks at a rollout sees the same order.
 struct NodeOrder: Comparable {
+    /// The rollout's id as a key.
+    struct Key {
+        fileprivate let words: (UInt64, UInt64)
+
+        init(_ rollout: RolloutID) {
+            let bytes = Hex.decode(rollout.text) ?? []
+            func word(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+            words = (word(bytes.prefix(8)), word(bytes.dropFirst(8)))
+        }
+    }
+
     private let rank: UInt64
     private let node: NodeID
 
-    init(_ rollout: RolloutID, _ node: NodeID) {
-        let digest = Digest.sha256(Array(rollout.text.utf8) + [0] + Array(node.text.utf8))
-        rank = digest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    init(_ key: Key, _ node: NodeID) {
+        rank = SipHash.hash(node.text.utf8, key: key.words)
         self.node = node
     }
 

@@ -17,7 +17,7 @@ public struct RolloutChanges: Hashable, Sendable {
 }
 
 extension Rollout {
-    /// What changed since this was last asked, or since the rollout was made or read.
+    /// What changed since this was last asked, or since the rollout was made, or read as it was written change by change.
     public mutating func takeChanges() -> RolloutChanges {
         let changed = nodes.takeChanged()
         return RolloutChanges(

@@ -54,9 +54,10 @@ extension Rollout {
         return .object(object)
     }
 
-    /// Reads a rollout that is stored whole.
+    /// Reads a rollout that is stored whole; every node counts as not yet written by itself.
     public init(_ fields: JSONFields) throws(JSONError) {
         try self.init(header: fields, nodes: try fields.objects("nodes", limit: Self.nodeLimit))
+        nodes.markAll()
     }
 
     /// Reads a rollout that was written change by change: its last header, and the last of each node in order of place.

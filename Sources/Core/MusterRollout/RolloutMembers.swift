@@ -9,13 +9,14 @@ extension Rollout {
         guard phase.isOpen else { return }
         if !isPlanned { hasChanged = true }
         isPlanned = true
+        let key = NodeOrder.Key(id)
         var newcomers: [(order: NodeOrder, fact: NodeFact)] = []
         for fact in facts {
             visits += 1
             if let index = indices[fact.node] {
                 update(index, fact)
             } else {
-                newcomers.append((NodeOrder(id, fact.node), fact))
+                newcomers.append((NodeOrder(key, fact.node), fact))
             }
         }
         guard !newcomers.isEmpty else { return }
@@ -50,7 +51,8 @@ extension Rollout {
 
     /// Before the first stage opens: all nodes selected so far, in one order.
     mutating func sortByTurn() {
-        let sorted = nodes.map { (cohorts[$0.cohort].group, NodeOrder(id, $0.id), $0) }.sorted {
+        let key = NodeOrder.Key(id)
+        let sorted = nodes.map { (cohorts[$0.cohort].group, NodeOrder(key, $0.id), $0) }.sorted {
             $0.0 != $1.0 ? $0.0 < $1.0 : $0.1 < $1.1
         }
         nodes.replaceAll(sorted.map(\.2))

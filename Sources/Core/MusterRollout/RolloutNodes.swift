@@ -52,6 +52,10 @@ public struct RolloutNodes: RandomAccessCollection, Sendable {
         return changed.sorted()
     }
 
+    mutating func markAll() {
+        for index in indices { mark(index) }
+    }
+
     private mutating func mark(_ index: Int) {
         guard !isChanged[index] else { return }
         isChanged[index] = true

@@ -7,6 +7,10 @@ if arguments.count == 3, arguments[1] == "--verify-stream" {
     try StreamBenchmark.verify(arguments[2])
     exit(0)
 }
+if arguments.count == 2, arguments[1] == "--rollout-memory" {
+    try RolloutBenchmark.printMemory()
+    exit(0)
+}
 if arguments.count == 4, arguments[1] == "--fan-out" {
     exit(try await FanOutBenchmark.logIn(arguments[2], Int(arguments[3]) ?? 8) == 0 ? 0 : 1)
 }
@@ -26,6 +30,8 @@ let figures: [(String, (String) async throws -> Figure)] = [
     ("run-1000", { try await RunBenchmark(folder: $0, binaries: binaries).reach() }),
     ("waiting-agent", { try await RunBenchmark(folder: $0, binaries: binaries).memory() }),
     ("ssh-fan-out", { try await FanOutBenchmark(folder: $0, program: program).figure() }),
+    ("rollout-100000", { _ in try RolloutBenchmark.steps() }),
+    ("rollout-100000-memory", { try RolloutBenchmark.memory(in: $0, program: program) }),
     ("agent-footprint", { try await AgentBenchmark(folder: $0, binaries: binaries).figure() }),
 ]
 
