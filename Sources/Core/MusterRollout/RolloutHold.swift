@@ -84,7 +84,7 @@ extension Rollout {
             return ("at most \(strategy.safetyInFlight) of the safety group at one moment", nil)
         case .hours(let slot?) where !slot.isOpen && slot.holds(at: clock):
             guard let until = slot.until, until < expires else {
-                return ("\(slot.reason), which is not before the rollout expires at \(expires)", nil)
+                return ("\(slot.reason); the rollout expires before, at \(expires)", nil)
             }
             return (slot.reason, until)
         case .hours: return ("its hours have to be looked up", nil)

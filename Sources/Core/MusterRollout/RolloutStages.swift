@@ -138,7 +138,8 @@ extension Rollout {
             bakesUntil = nil
             hasChanged = true
         }
-        if let hold = blockage, hold.reason != saidHold {
+        // What has to be looked up first may be nothing that holds it.
+        if let hold = blockage, hold.reason != saidHold, staleHours(at: clock).isEmpty {
             saidHold = hold.reason
             hasChanged = true
             effects.append(.holding(reason: hold.reason, until: hold.until))

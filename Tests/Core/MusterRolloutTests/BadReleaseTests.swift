@@ -57,7 +57,9 @@ struct BadRelease {
     /// Runs until nothing more happens; says what is wrong, nil where nothing is.
     mutating func run() -> String? {
         var upgraded: [NodeID] = []
-        for node in bench.rollout.nodes.map(\.id).reversed() { measure(node, 100) }
+        if harm == .isWorse {
+            for node in bench.rollout.nodes.map(\.id).reversed() { measure(node, 100) }
+        }
         for _ in 0..<2000 {
             guard bench.rollout.phase == .running else { break }
             guard let node = next() else {
@@ -105,7 +107,7 @@ struct BadRelease {
     }
 
     private mutating func measure(_ node: NodeID, _ value: Int64) {
-        if bench.rollout.needs(measured: node) { _ = bench.apply(.measured(node, ["p99": value])) }
+        if harm == .isWorse, bench.rollout.needs(measured: node) { _ = bench.apply(.measured(node, ["p99": value])) }
     }
 
     private func checkFailures() -> String? {

@@ -43,6 +43,7 @@ struct Referee {
         for effect in effects {
             if let wrong = check(effect, after, now) { return wrong }
         }
+        noteDone(after.nodes)
         return checkCounts(after) ?? checkEnd(after, now) ?? checkRevision(before, after, effects)
     }
 
@@ -50,6 +51,7 @@ struct Referee {
         if isOver, !mayFollowEnd(effect) { return "\(effect) after the end" }
         switch effect {
         case .assign(let node):
+            assigned.insert(node)
             if !isApproved || isHalted || openStage == nil { return "assigned \(node) while nothing may be" }
         case .stageOpened(let stage):
             return checkGate(stage, rollout, now)
@@ -144,7 +146,7 @@ struct Referee {
     }
 
     /// Groups, and limits by tag, for nodes that were given a place just now.
-    mutating func checkTurns(
+    func checkTurns(
         _ effects: [RolloutEffect],
         before: Rollout,
         after: Rollout,
@@ -152,10 +154,8 @@ struct Referee {
     ) -> String? {
         let facts = Dictionary(nodes.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
         let entries = after.nodes.compactMap { entry in facts[entry.id].map { (entry: entry, fact: $0) } }
-        noteDone(entries.map(\.entry))
         for effect in effects {
             guard case .assign(let node) = effect else { continue }
-            assigned.insert(node)
             guard before.node(node)?.state.isInFlight != true, let fact = facts[node] else { continue }
             let group = strategy.group(of: node, tags: fact.tags)
             if group > openGroup { return "\(node) of group \(group) assigned, \(openGroup) is open" }
@@ -164,7 +164,7 @@ struct Referee {
         return nil
     }
 
-    private mutating func noteDone(_ entries: [RolloutNode]) {
+    private mutating func noteDone(_ entries: RolloutNodes) {
         let confirmed = entries.filter { $0.state == .confirmed && assigned.contains($0.id) }.count
         mostDone = max(mostDone, confirmed + failed.count)
         for entry in entries {

@@ -97,7 +97,7 @@ struct RolloutHoursTests {
     func neverOpens() throws {
         var bench = try bench(everyone, ["a", nil], ["a": .closed(until: nil, reason: "its hours never open")])
         let place = try bench.place(RolloutBench.id(1))
-        let reason = "its hours never open, which is not before the rollout expires at \(bench.rollout.expires)"
+        let reason = "its hours never open; the rollout expires before, at \(bench.rollout.expires)"
         #expect(bench.rollout.reason(ofNodeAt: place) == reason)
         _ = bench.confirmAll()
         let effects = bench.wait(86400)
