@@ -91,17 +91,17 @@ public struct SecondNode: SecondNodeWaiting {
         case asked(String)
     }
 
-    /// Asks again and again until the task is cancelled: whoever was asked first may be gone.
+    /// Asks once, and again until the task is cancelled: whoever was asked first may be gone.
     private func ask(_ request: ReachRequest) async -> String {
         var words = ""
-        while !Task.isCancelled {
+        repeat {
             do throws(FleetServiceError) {
                 words = try await service.reach(request).detail
             } catch {
                 if !Task.isCancelled { words = error.message }
             }
             try? await clock.sleep(.milliseconds(pause))
-        }
+        } while !Task.isCancelled
         return words
     }
 }
