@@ -81,8 +81,8 @@ let modules: [Module] = [
         "MusterTrust",
         .core,
         uses: [
-            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
-            "MusterModel", "TUFTrust", "MusterPolicy",
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
+            "MusterPolicy",
         ]
     ),
     module(
@@ -114,7 +114,10 @@ let modules: [Module] = [
     module(
         "PackageInstaller",
         .adapters,
-        uses: ["ByteCoding", "SignatureVerification", "DebianPackage", "MusterSystem", "CLibArchive"]
+        uses: [
+            "ByteCoding", "SignatureVerification", "DebianPackage", "RPMPackage", "VersionedTarball", "MusterModel",
+            "MusterSystem", "CLibArchive",
+        ]
     ),
     module(
         "MusterClient",
@@ -474,6 +477,8 @@ let testTargets: [Target] = [
     tests("MusterRollout", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("MusterRun", uses: ["ByteCoding", "CanonicalJSON", "MusterModel"]),
     tests("DebianPackage", uses: ["MusterSystem"]),
+    tests("RPMPackage", uses: ["ByteCoding", "MusterSystem"]),
+    tests("VersionedTarball"),
     tests("MusterSystem"),
     tests(
         "MusterAgent",
@@ -484,7 +489,10 @@ let testTargets: [Target] = [
         ],
         libraries: [logging]
     ),
-    tests("PackageInstaller", uses: ["DebianPackage", "MusterSystem"]),
+    tests(
+        "PackageInstaller",
+        uses: ["ByteCoding", "SignatureVerification", "DebianPackage", "RPMPackage", "MusterModel", "MusterSystem"]
+    ),
     tests("SignatureVerification", uses: ["ByteCoding"], libraries: [crypto, cryptoExtras]),
     tests("OpenSSHFormats", uses: ["ByteCoding", "SignatureVerification"], libraries: [crypto]),
     tests("MusterKeys", uses: ["ByteCoding", "MusterSystem", "SignatureVerification"]),
@@ -507,8 +515,8 @@ let testTargets: [Target] = [
     tests(
         "MusterTrust",
         uses: [
-            "ByteCoding", "CanonicalJSON", "DebianPackage", "MusterModel", "MusterPolicy", "OpenSSHFormats",
-            "SignatureVerification", "TUF", "TUFTrust",
+            "ByteCoding", "CanonicalJSON", "DebianPackage", "VersionedTarball", "MusterModel", "MusterPolicy",
+            "OpenSSHFormats", "SignatureVerification", "TUF", "TUFTrust",
         ]
     ),
 ]

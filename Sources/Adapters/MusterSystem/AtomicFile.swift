@@ -58,6 +58,21 @@ public enum AtomicFile {
         try Directory.sync(Directory.parent(of: path))
     }
 
+    /// Makes `path` a symbolic link to `target` in one step: whoever looks sees the old one or the new one.
+    public static func pointLink(_ path: String, to target: String) throws(SystemError) {
+        var generator = SystemRandomNumberGenerator()
+        let temporary =
+            Directory.parent(of: path)
+            + "/.\(Directory.name(of: path)).\(String(generator.next(), radix: 16)).new"
+        guard symlink(target, temporary) == 0 else { throw SystemError("link", path, errno: errno) }
+        do throws(SystemError) {
+            try rename(temporary, to: path)
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
     /// Removes `path` for good; no error where it does not exist.
     public static func remove(_ path: String) throws(SystemError) {
         guard unlink(path) == 0 else {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Folders, and the names within a path.
@@ -53,6 +54,37 @@ public enum Directory {
     /// Waits until the names in the folder are on the disk.
     public static func sync(_ path: String) throws(SystemError) {
         try OpenFile(path, flags: O_RDONLY | O_DIRECTORY).sync()
+    }
+
+    /// Waits until everything that was written to the file system that holds `path` is on the disk.
+    public static func syncFileSystem(_ path: String) throws(SystemError) {
+        let folder = try OpenFile(path, flags: O_RDONLY | O_DIRECTORY)
+        guard clinux_sync_file_system(folder.descriptor) == 0 else {
+            throw SystemError("sync the file system of", path, errno: errno)
+        }
+    }
+
+    /// Swaps what two paths of one folder mean, in one step, and syncs the folder.
+    public static func exchange(_ one: String, _ other: String) throws(SystemError) {
+        guard clinux_exchange(one, other) == 0 else {
+            throw SystemError("exchange", "\(one) and \(other)", errno: errno)
+        }
+        try sync(parent(of: one))
+    }
+
+    /// Makes a folder with everything in it disappear: follows no symbolic link; no error where it does not exist.
+    public static func removeTree(_ path: String) throws(SystemError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return }
+            throw SystemError("examine", path, errno: errno)
+        }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            for name in try entries(path, limit: 10_000_000) { try removeTree(path + "/" + name) }
+            guard rmdir(path) == 0 || errno == ENOENT else { throw SystemError("remove folder", path, errno: errno) }
+        } else {
+            guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path, errno: errno) }
+        }
     }
 
     /// Bytes that an unprivileged writer can still put on the disk that holds `path`.

@@ -3,14 +3,31 @@ import Glibc
 
 /// What one header of a tar archive says.
 struct ArchiveEntry {
+    /// What an entry can be.
+    enum Kind: Equatable {
+        case regular
+        case folder
+        /// Another name of the file at this path, which is checked like any other.
+        case hardLink(String)
+        /// The text is what the archive says, unchecked.
+        case symbolicLink([UInt8])
+        /// A device, a pipe, a socket, or something unheard of.
+        case other
+    }
+
     /// The path, checked: relative, no `..`, no empty part; `.` for the root entry.
     let path: String
-    /// Whether it is a regular file.
-    let isRegular: Bool
-    /// Whether it is a folder.
-    let isFolder: Bool
+    /// What it is.
+    let kind: Kind
+    /// Its permission bits, those for special users among them.
+    let permissions: UInt32
     /// Its length as the header states it.
     let length: Int64
+
+    /// Whether it is a regular file.
+    var isRegular: Bool { kind == .regular }
+    /// Whether it is a folder.
+    var isFolder: Bool { kind == .folder }
 
     /// Reads a header; refuses paths, of the entry and of a hard link's target, that lead out of the root.
     init(_ entry: OpaquePointer, of archive: ArchiveReader) throws(PackageError) {
@@ -19,10 +36,24 @@ struct ArchiveEntry {
             Self.text(functions.archive_entry_pathname_utf8(entry), functions.archive_entry_pathname(entry))
         )
         let link = functions.archive_entry_hardlink_utf8(entry) ?? functions.archive_entry_hardlink(entry)
-        if link != nil { _ = try Self.checked(Self.text(link, nil)) }
-        let kind = functions.archive_entry_filetype(entry)
-        isRegular = kind == S_IFREG && link == nil
-        isFolder = kind == S_IFDIR
+        permissions = UInt32(functions.archive_entry_perm(entry))
+        kind =
+            if link != nil {
+                .hardLink(try Self.checked(Self.text(link, nil)))
+            } else {
+                switch functions.archive_entry_filetype(entry) {
+                case S_IFREG: .regular
+                case S_IFDIR: .folder
+                case S_IFLNK:
+                    .symbolicLink(
+                        Self.text(
+                            functions.archive_entry_symlink_utf8(entry),
+                            functions.archive_entry_symlink(entry)
+                        )
+                    )
+                default: .other
+                }
+            }
         length = functions.archive_entry_size(entry)
     }
 

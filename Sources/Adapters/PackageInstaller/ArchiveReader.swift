@@ -7,8 +7,8 @@ import MusterSystem
 final class ArchiveReader {
     /// Where the bytes come from.
     enum Source {
-        /// An open file, from its beginning.
-        case file(OpenFile)
+        /// An open file, from an offset to its end.
+        case file(OpenFile, from: Int64)
         /// The member that another archive stands at.
         case member(ArchiveReader)
     }
@@ -24,7 +24,9 @@ final class ArchiveReader {
     /// An archive of the given format and compression, opened.
     init(_ source: Source, enable: (clibarchive, OpaquePointer) -> Void) throws(PackageError) {
         switch source {
-        case .file: library = try ArchiveLibrary()
+        case .file(_, let start):
+            library = try ArchiveLibrary()
+            offset = start
         case .member(let outer): library = outer.library
         }
         guard let handle = library.functions.archive_read_new() else {
@@ -84,7 +86,7 @@ final class ArchiveReader {
         do throws(PackageError) {
             let count: Int
             switch source {
-            case .file(let file): count = try Self.read(file, into: buffer, at: offset)
+            case .file(let file, _): count = try Self.read(file, into: buffer, at: offset)
             case .member(let outer): count = try outer.read(into: buffer)
             }
             offset += Int64(count)

@@ -14,7 +14,7 @@ enum DebianArchive {
     /// The control paragraph of a package file; the whole file has been unpacked once when this returns.
     static func control(of file: OpenFile, length: Int64) throws(PackageError) -> ControlParagraph {
         do throws(PackageError) {
-            let outer = try ArchiveReader(.file(file)) { library, handle in
+            let outer = try ArchiveReader(.file(file, from: 0)) { library, handle in
                 _ = library.archive_read_support_filter_none(handle)
                 _ = library.archive_read_support_format_ar(handle)
             }
@@ -40,7 +40,7 @@ enum DebianArchive {
     private static func readControl(_ outer: ArchiveReader) throws(PackageError) -> ControlParagraph {
         let inner = try tar(outer, name: try nextMember(outer), stem: "control.tar", allowed: ["gz", "xz", "zst"])
         var bytes: [UInt8]?
-        var budget = TarBudget(bytes: ArchiveLimits.controlBytes, entries: ArchiveLimits.controlEntries)
+        var budget = ArchiveBudget(bytes: ArchiveLimits.controlBytes, entries: ArchiveLimits.controlEntries)
         while let header = try inner.next() {
             let entry = try ArchiveEntry(header, of: inner)
             guard !entry.path.contains("/"), entry.isRegular || (entry.isFolder && entry.path == ".") else {
@@ -65,7 +65,7 @@ enum DebianArchive {
     private static func readData(_ outer: ArchiveReader, limit: Int64) throws(PackageError) {
         let allowed = ["", "gz", "xz", "zst", "bz2", "lzma"]
         let inner = try tar(outer, name: try nextMember(outer), stem: "data.tar", allowed: allowed)
-        var budget = TarBudget(bytes: limit, entries: ArchiveLimits.dataEntries)
+        var budget = ArchiveBudget(bytes: limit, entries: ArchiveLimits.dataEntries)
         while let header = try inner.next() {
             let entry = try ArchiveEntry(header, of: inner)
             try budget.take(inner, entry, limit: budget.bytes) { _ in }
@@ -115,27 +115,5 @@ enum DebianArchive {
             // to that end has them compared.
             _ = library.archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1")
         }
-    }
-}
-
-/// What may still come out of a tar archive.
-private struct TarBudget {
-    var bytes: Int64
-    var entries: Int
-
-    mutating func take(
-        _ archive: ArchiveReader,
-        _ entry: ArchiveEntry,
-        limit: Int64,
-        _ body: (UnsafeRawBufferPointer) -> Void
-    ) throws(PackageError) {
-        entries -= 1
-        guard entries >= 0 else { throw PackageError(.tooLarge, "an archive holds too many files") }
-        guard entry.length <= limit else {
-            throw PackageError(.tooLarge, "\(entry.path) is longer than \(limit) bytes")
-        }
-        // Every header costs its block, so that a million empty files do not come for nothing.
-        bytes -= 512 + (try archive.readMember(limit: limit, body))
-        guard bytes >= 0 else { throw PackageError(.tooLarge, "an archive unpacks to more than is allowed") }
     }
 }

@@ -15,6 +15,12 @@ public enum DebianSet {
         let file: OpenFile
     }
 
+    /// Whether the first entry of a tar is named as one of a set is: a .deb in no folder.
+    static func isNamed(_ header: [UInt8]) -> Bool {
+        let name = header.prefix(100).prefix { $0 != 0 }
+        return name.suffix(4).elementsEqual(".deb".utf8) && !name.contains(UInt8(ascii: "/"))
+    }
+
     /// Whether an open file is a set rather than a package.
     static func isSet(_ file: OpenFile) throws(PackageError) -> Bool {
         PackageSetHeader.begins(try read(file, PackageSetHeader.size, at: 0))
@@ -70,7 +76,7 @@ public enum DebianSet {
                 throw PackageError(.malformed, "\(file.path) is refused: \(member.name) is a set itself")
             }
             let package = try PackageFile.inspect(member.file)
-            guard package.identity.matches(fileName: member.name) else {
+            guard package.matches(fileName: member.name) else {
                 throw PackageError(.malformed, "\(file.path) is refused: \(member.name) holds \(package.identity)")
             }
             guard !packages.contains(where: { $0.identity.name == package.identity.name }) else {

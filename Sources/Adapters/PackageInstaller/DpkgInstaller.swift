@@ -1,28 +1,18 @@
 import DebianPackage
+import Glibc
 import MusterSystem
 
 /// The real dpkg, on the machine's own database or on one below a root of the node's own.
 ///
 /// The package reaches dpkg as an inherited descriptor: dpkg and the dpkg-deb that it starts open `/proc/self/fd/3`,
 /// which is the file that was verified, not whatever has its name now, and stays so if the agent dies meanwhile.
+/// Configuration files that someone changed are kept, and nothing is ever asked.
 public struct DpkgInstaller: PackageInstalling {
     /// How long things may take.
-    public struct Limits: Sendable {
-        /// For one run of dpkg with all its maintainer scripts.
-        public var run: Duration = .seconds(1800)
-        /// Between TERM and KILL.
-        public var grace: Duration = .seconds(10)
-        /// For waiting until another process gives the package manager free.
-        public var lock: Duration = .seconds(120)
-        /// The first wait for the lock; each further one is twice as long, 10 s at most.
-        public var firstLockWait: Duration = .milliseconds(250)
-
-        /// The limits for use.
-        public init() {}
-    }
+    public typealias Limits = InstallLimits
 
     private let root: String
-    private let limits: Limits
+    private let program: PackageManagerProgram
     private let dpkg: String
     private let dpkgQuery: String
 
@@ -35,16 +25,20 @@ public struct DpkgInstaller: PackageInstalling {
         dpkgQuery: String = "/usr/bin/dpkg-query"
     ) {
         self.root = root
-        self.limits = limits
         self.dpkg = dpkg
         self.dpkgQuery = dpkgQuery
+        program = PackageManagerProgram(
+            name: "dpkg",
+            limits: limits,
+            lockedWords: ["locked by another process", "unable to lock"]
+        )
     }
 
     /// The architecture that dpkg was built for.
     public func architecture() async throws(PackageError) -> String {
-        let result = try await run(dpkg, ["--print-architecture"])
+        let result = try await program.run(dpkg, ["--print-architecture"])
         let text = result.outputText.split(separator: "\n").first.map(String.init) ?? ""
-        guard result.succeeded, PackageIdentity.isArchitecture(text) else {
+        guard result.succeeded, DebianIdentity.isArchitecture(text) else {
             throw PackageError(.failed, "cannot ask dpkg for the architecture: it \(result.endingText)")
         }
         return text
@@ -53,11 +47,11 @@ public struct DpkgInstaller: PackageInstalling {
     /// What `dpkg-query` knows of a package.
     public func state(of package: String) async throws(PackageError) -> PackageState {
         let format = "${db:Status-Eflag}\t${db:Status-Status}\t${Version}\n"
-        let result = try await run(dpkgQuery, rootArguments + ["--show", "--showformat", format, "--", package])
+        let result = try await query(["--show", "--showformat", format, "--", package])
         switch result.ending {
         case .exited(0): return try Self.state(package, result.outputText)
         case .exited(1) where result.errorText.contains("no packages found matching"): return .absent
-        default: throw Self.error("ask for the state of \(package)", result)
+        default: throw program.error("ask for the state of \(package)", result)
         }
     }
 
@@ -65,15 +59,11 @@ public struct DpkgInstaller: PackageInstalling {
     public func versions(of packages: Set<String>) async throws(PackageError) -> [String: String] {
         guard !packages.isEmpty else { return [:] }
         let format = "${db:Status-Abbrev}\t${Package}\t${Version}\n"
-        let result = try await run(
-            dpkgQuery,
-            rootArguments + ["--show", "--showformat", format],
-            outputLimit: 32 << 20
-        )
+        let result = try await query(["--show", "--showformat", format], outputLimit: 32 << 20)
         switch result.ending {
         case .exited(0): break
         case .exited(1) where result.errorText.contains("no packages found matching"): return [:]
-        default: throw Self.error("ask for the installed versions", result)
+        default: throw program.error("ask for the installed versions", result)
         }
         var versions: [String: String] = [:]
         for line in result.outputText.split(separator: "\n") {
@@ -88,9 +78,8 @@ public struct DpkgInstaller: PackageInstalling {
     public func install(_ file: OpenFile) async throws(PackageError) {
         if ownsRoot { try createRoot() }
         let files = try packages(in: file)
-        let options = ["--force-confdef", "--force-confold", "--install"]
         let paths = files.indices.map { "/proc/self/fd/\(3 + $0)" }
-        try await change("install \(Directory.name(of: file.path))", options + paths, inherited: files)
+        try await change("install \(Directory.name(of: file.path))", ["--install"] + paths, inherited: files)
     }
 
     private func packages(in file: OpenFile) throws(PackageError) -> [OpenFile] {
@@ -102,9 +91,27 @@ public struct DpkgInstaller: PackageInstalling {
         }
     }
 
-    /// Runs `dpkg --remove`.
+    /// Runs `dpkg --configure` where a package is unpacked and was not configured to its end.
+    public func repair(_ package: String) async throws(PackageError) {
+        guard case .partial(let version, let status) = try await state(of: package) else { return }
+        guard ["unpacked", "half-configured", "triggers-awaited", "triggers-pending"].contains(status) else {
+            throw PackageError(.failed, "\(package) \(version) is \(status): it must be installed again")
+        }
+        try await change("configure \(package)", ["--configure", "--", package])
+    }
+
+    /// Installs; where that fails, takes the scripts away that run when the version that is there goes, and tries again.
+    ///
+    /// Those are all that can stand in the way of a version that has been whole here before.
+    public func restore(_ package: String, from file: OpenFile) async throws(PackageError) {
+        try await despiteScripts(of: package) { () async throws(PackageError) in try await install(file) }
+    }
+
+    /// Runs `dpkg --remove`; where a script of the package fails, without it.
     public func remove(_ package: String) async throws(PackageError) {
-        try await change("remove \(package)", ["--remove", "--", package], inherited: [])
+        try await despiteScripts(of: package) { () async throws(PackageError) in
+            try await change("remove \(package)", ["--remove", "--", package])
+        }
     }
 
     private var ownsRoot: Bool { root != "/" }
@@ -119,37 +126,55 @@ public struct DpkgInstaller: PackageInstalling {
         }
     }
 
-    /// Runs a changing command; waits, doubling, while another process holds the package manager's lock.
-    private func change(_ what: String, _ options: [String], inherited: [OpenFile]) async throws(PackageError) {
-        let forced = ownsRoot ? ["--force-depends", "--force-script-chrootless"] : []
-        let deadline = ContinuousClock.now + limits.lock
-        var wait = limits.firstLockWait
-        while true {
-            let result = try await run(dpkg, rootArguments + forced + options, inherited: inherited)
-            if result.succeeded { return }
-            let error = Self.error(what, result)
-            guard error.code == .locked, ContinuousClock.now + wait < deadline else { throw error }
-            try? await Task.sleep(for: wait)
-            if Task.isCancelled { throw error }
-            wait = min(wait * 2, .seconds(10))
+    private func query(_ arguments: [String], outputLimit: Int = 65536) async throws(PackageError) -> CommandResult {
+        try await program.run(dpkgQuery, rootArguments + arguments, outputLimit: outputLimit)
+    }
+
+    /// Runs a changing command; waits while another process holds the package manager's lock.
+    private func change(
+        _ what: String,
+        _ options: [String],
+        inherited: [OpenFile] = []
+    ) async throws(PackageError) {
+        let forced =
+            ["--force-confdef", "--force-confold"]
+            + (ownsRoot ? ["--force-depends", "--force-script-chrootless"] : [])
+        try await program.limits.whileLocked { () async throws(PackageError) in
+            let result = try await program.run(dpkg, rootArguments + forced + options, inherited: inherited)
+            guard result.succeeded else { throw program.error(what, result) }
         }
     }
 
-    private func run(
-        _ program: String,
-        _ arguments: [String],
-        inherited: [OpenFile] = [],
-        outputLimit: Int = 65536
-    ) async throws(PackageError) -> CommandResult {
-        var environment = Command.plainEnvironment
-        environment["DEBIAN_FRONTEND"] = "noninteractive"
-        environment["HOME"] = "/root"
-        let command = Command(program, arguments, environment: environment, inherited: inherited)
-        do throws(SystemError) {
-            return try await command.run(timeout: limits.run, grace: limits.grace, outputLimit: outputLimit)
+    private func despiteScripts(
+        of package: String,
+        _ body: () async throws(PackageError) -> Void
+    ) async throws(PackageError) {
+        do throws(PackageError) {
+            return try await body()
         } catch {
-            throw PackageError(.unavailable, "\(error)")
+            guard error.code == .failed || error.code == .hung, try await removeScripts(of: package) else {
+                throw error
+            }
         }
+        try await body()
+    }
+
+    /// Whether there was a `prerm` or `postrm` of the version that is there.
+    private func removeScripts(of package: String) async throws(PackageError) -> Bool {
+        var removed = false
+        for script in ["prerm", "postrm"] {
+            let result = try await query(["--control-path", package, script])
+            guard result.succeeded, let path = result.outputText.split(separator: "\n").first.map(String.init),
+                path.hasPrefix("/"), Directory.exists(path)
+            else { continue }
+            do throws(SystemError) {
+                try AtomicFile.remove(path)
+            } catch {
+                throw PackageError(error)
+            }
+            removed = true
+        }
+        return removed
     }
 
     private static func state(_ package: String, _ text: String) throws(PackageError) -> PackageState {
@@ -166,29 +191,5 @@ public struct DpkgInstaller: PackageInstalling {
         case ("ok", "not-installed"), ("ok", "config-files"): return .absent
         default: return .partial(version: parts[2], status: parts[0] == "ok" ? parts[1] : "\(parts[1]) \(parts[0])")
         }
-    }
-
-    private static func error(_ attempt: String, _ result: CommandResult) -> PackageError {
-        let said = result.errorText
-        let code: PackageError.Code =
-            if result.timedOut {
-                .hung
-            } else if said.contains("locked by another process") || said.contains("unable to lock") {
-                .locked
-            } else if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
-                .diskFull
-            } else {
-                .failed
-            }
-        return PackageError(code, "cannot \(attempt): dpkg \(result.endingText); it said: \(tail(of: result))")
-    }
-
-    /// The last lines on one line: scripts write to both streams, dpkg's own complaint comes at the end.
-    private static func tail(of result: CommandResult) -> String {
-        let lines = (result.outputText + "\n" + result.errorText).split(separator: "\n").suffix(12)
-        let text = lines.map { line in
-            String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.properties.generalCategory != .control }))
-        }
-        return text.isEmpty ? "nothing" : String(text.joined(separator: "; ").suffix(1200))
     }
 }

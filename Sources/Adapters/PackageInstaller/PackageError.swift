@@ -18,6 +18,10 @@ public struct PackageError: Error, Equatable, Sendable, CustomStringConvertible 
         case hung
         /// The package manager or a script of the package failed.
         case failed
+        /// The package manager failed and left files behind that belong to no whole version, whatever its database says.
+        case damaged
+        /// No program of this node installs packages of this format.
+        case unsupported
         /// The package manager could not be started.
         case unavailable
     }

@@ -18,9 +18,11 @@ public enum PackageState: Equatable, Sendable {
     }
 }
 
-/// A package manager, as far as an agent needs one.
+/// A package manager, as far as an agent needs one: the one protocol behind which dpkg, rpm and tarballs are alike.
+///
+/// A file that is handed in was verified while it was open; an implementation uses this open file, never its path.
 public protocol PackageInstalling: Sendable {
-    /// The architecture of packages that fit this node, besides `all`.
+    /// The architecture of packages that fit this node, besides `all`, in the fleet's words.
     func architecture() async throws(PackageError) -> String
 
     /// The state of a package, as the package manager's database has it now.
@@ -31,10 +33,19 @@ public protocol PackageInstalling: Sendable {
 
     /// Installs, upgrades, downgrades or repairs from this open file: its very contents, whatever its path means by now.
     ///
-    /// When this throws `locked` or `unavailable`, nothing was changed. After any other error, look at the state; after
-    /// a hung or failed installation, installing a whole package again repairs it.
+    /// When this throws `locked` or `unavailable`, nothing was changed. After `damaged` the package is not whole, whatever
+    /// its state. After any other error, look at the state; after a hung or failed installation, installing a whole
+    /// package again repairs it.
     func install(_ file: OpenFile) async throws(PackageError)
 
-    /// Removes a package, keeping its configuration files.
+    /// Finishes what an interrupted run left of a package, without any file; nothing where its state is whole or absent.
+    ///
+    /// Throws where only installing it again would help.
+    func repair(_ package: String) async throws(PackageError)
+
+    /// As `install`, for going back: gets past failing scripts of the version that goes.
+    func restore(_ package: String, from file: OpenFile) async throws(PackageError)
+
+    /// Removes a package, keeping its configuration files; gets past its failing scripts.
     func remove(_ package: String) async throws(PackageError)
 }

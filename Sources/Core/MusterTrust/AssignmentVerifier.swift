@@ -1,6 +1,5 @@
 import ByteCoding
 import CanonicalJSON
-import DebianPackage
 import MusterModel
 import MusterPolicy
 import TUF
@@ -96,8 +95,8 @@ public enum AssignmentVerifier {
 
     /// Refuses a package file whose own control data are not those of the signed release.
     public static func check(_ identity: PackageIdentity, is release: ReleaseDescription) throws(TrustRefusal) {
-        let found = identity.description
-        let signed = "\(release.package) \(release.version) \(release.architecture)"
+        let found = "\(identity.description) (\(identity.format.rawValue))"
+        let signed = "\(release.package) \(release.version) \(release.architecture) (\(release.format))"
         guard found.utf8.elementsEqual(signed.utf8) else {
             throw TrustRefusal(.otherPackage, "the file calls itself '\(found)', the signed release is '\(signed)'")
         }
@@ -143,7 +142,7 @@ public enum AssignmentVerifier {
         } catch {
             throw TrustRefusal(.malformed, "the target's release description cannot be read: \(error)")
         }
-        guard release.format.utf8.elementsEqual(ReleaseDescription.debian.utf8) else {
+        guard PackageFormat(rawValue: release.format) != nil else {
             throw TrustRefusal(.malformed, "packages of format '\(release.format)' are not known to this program")
         }
         guard let change = statement.body.packageChange, release.package.utf8.elementsEqual(change.package.utf8),

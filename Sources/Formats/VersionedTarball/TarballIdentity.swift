@@ -14,6 +14,8 @@ public struct TarballIdentity: Equatable, Sendable, CustomStringConvertible {
     public let version: TarballVersion
     /// The processor as the folder's name says it, such as `x86_64`; empty where it says none.
     public let architecture: String
+    /// The folder's name.
+    public let folder: String
 
     /// Names of processors that are understood.
     public static let architectures = [
@@ -33,10 +35,16 @@ public struct TarballIdentity: Equatable, Sendable, CustomStringConvertible {
         self.name = name
         self.version = version
         self.architecture = architecture
+        self.folder = folder
     }
 
     /// `prometheus 2.45.0 amd64`.
     public var description: String { "\(name) \(version) \(architecture.isEmpty ? "any" : architecture)" }
+
+    /// What the names of such files end in.
+    public static let fileSuffixes = [
+        ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tar",
+    ]
 
     /// Two to 64 of `a-z`, `0-9`, `+`, `-`, `.`, `_`, beginning with a letter or digit.
     public static func isName(_ text: String) -> Bool {

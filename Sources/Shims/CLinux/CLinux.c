@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,6 +28,14 @@ int clinux_pidfd_open(pid_t process) {
 
 int clinux_pipe(int *descriptors) {
     return pipe2(descriptors, O_CLOEXEC);
+}
+
+int clinux_sync_file_system(int descriptor) {
+    return syncfs(descriptor);
+}
+
+int clinux_exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }
 
 ssize_t clinux_write_quietly(int descriptor, const void *bytes, size_t count) {

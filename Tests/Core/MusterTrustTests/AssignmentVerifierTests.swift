@@ -6,6 +6,7 @@ import MusterTrust
 import SignatureVerification
 import TUF
 import Testing
+import VersionedTarball
 
 @Suite struct AssignmentVerifierTests {
     private let fixture: TrustFixture
@@ -91,13 +92,15 @@ import Testing
         #expect(refusal { try other.assign(signed) } == .otherPackage)
         let release = try fixture.assign(signed).release
         func check(_ name: String, _ version: String, _ architecture: String) throws {
-            let identity = try PackageIdentity(name: name, version: version, architecture: architecture)
-            try AssignmentVerifier.check(identity, is: release)
+            let identity = try DebianIdentity(name: name, version: version, architecture: architecture)
+            try AssignmentVerifier.check(PackageIdentity(identity), is: release)
         }
         #expect(refusal { try check("hello", "2.10-3", "amd64") } == nil)
         #expect(refusal { try check("hellp", "2.10-3", "amd64") } == .otherPackage)
         #expect(refusal { try check("hello", "2.10-2", "amd64") } == .otherPackage)
         #expect(refusal { try check("hello", "2.10-3", "arm64") } == .otherPackage)
+        let tarball = try #require(TarballIdentity(folder: "hello-2.10-3-linux-amd64"))
+        #expect(refusal { try AssignmentVerifier.check(PackageIdentity(tarball), is: release) } == .otherPackage)
     }
 
     @Test("rollback: a lower release counter needs a roll-back statement")

@@ -22,7 +22,7 @@ import Testing
         #expect(control.fields.map(\.name) == ["Package", "Version", "Architecture", "Maintainer", "Description"])
         #expect(control["package"] == "hello")
         #expect(control["Description"]?.hasSuffix("greeting.\n.\nSeriously, though.") == true)
-        #expect(try PackageIdentity(control).description == "hello 2.10-3 amd64")
+        #expect(try DebianIdentity(control).description == "hello 2.10-3 amd64")
     }
 
     @Test(

@@ -25,11 +25,15 @@
     FUNCTION(archive_read_support_filter_lzma)     \
     FUNCTION(archive_read_support_format_ar)       \
     FUNCTION(archive_read_support_format_tar)      \
+    FUNCTION(archive_read_support_format_cpio)     \
     FUNCTION(archive_read_set_format_option)       \
     FUNCTION(archive_entry_pathname)               \
     FUNCTION(archive_entry_pathname_utf8)          \
     FUNCTION(archive_entry_hardlink)               \
     FUNCTION(archive_entry_hardlink_utf8)          \
+    FUNCTION(archive_entry_symlink)                \
+    FUNCTION(archive_entry_symlink_utf8)           \
+    FUNCTION(archive_entry_perm)                   \
     FUNCTION(archive_entry_filetype)               \
     FUNCTION(archive_entry_size)
 

@@ -69,6 +69,12 @@ int clinux_spawn_session(
 /// A close-on-exec file that is in no folder and only in memory, or -1 with errno.
 int clinux_memory_file(void);
 
+/// Waits until everything that was written to the file system of the descriptor is on the disk. Returns 0, or -1 with errno.
+int clinux_sync_file_system(int descriptor);
+
+/// Swaps what two paths of one file system mean, in one step. Returns 0, or -1 with errno.
+int clinux_exchange(const char *one, const char *other);
+
 /// From now on orphans among our descendants become our children. Returns 0, or -1 with errno.
 int clinux_become_subreaper(void);
 

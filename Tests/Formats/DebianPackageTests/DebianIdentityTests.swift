@@ -1,15 +1,15 @@
 import DebianPackage
 import Testing
 
-@Suite struct PackageIdentityTests {
+@Suite struct DebianIdentityTests {
     @Test("the file name is name, version without epoch, architecture; apt's spelling of an epoch fits too")
     func fileName() throws {
-        let identity = try PackageIdentity(name: "libc6", version: "1:2.36-9", architecture: "amd64")
+        let identity = try DebianIdentity(name: "libc6", version: "1:2.36-9", architecture: "amd64")
         #expect(identity.fileName == "libc6_2.36-9_amd64.deb")
-        #expect(identity.matches(fileName: "libc6_2.36-9_amd64.deb"))
-        #expect(identity.matches(fileName: "libc6_1%3a2.36-9_amd64.deb"))
-        #expect(!identity.matches(fileName: "libc6_2.36-9_arm64.deb"))
-        #expect(!identity.matches(fileName: "../libc6_2.36-9_amd64.deb"))
+        #expect(identity.fileNames.contains("libc6_2.36-9_amd64.deb"))
+        #expect(identity.fileNames.contains("libc6_1%3a2.36-9_amd64.deb"))
+        #expect(!identity.fileNames.contains("libc6_2.36-9_arm64.deb"))
+        #expect(!identity.fileNames.contains("../libc6_2.36-9_amd64.deb"))
     }
 
     @Test(
@@ -18,7 +18,7 @@ import Testing
     )
     func names(name: String) {
         #expect(throws: DebianPackageError.self) {
-            try PackageIdentity(name: name, version: "1", architecture: "all")
+            try DebianIdentity(name: name, version: "1", architecture: "all")
         }
     }
 
@@ -28,7 +28,7 @@ import Testing
     )
     func architectures(architecture: String) {
         #expect(throws: DebianPackageError.self) {
-            try PackageIdentity(name: "hello", version: "1", architecture: architecture)
+            try DebianIdentity(name: "hello", version: "1", architecture: architecture)
         }
     }
 }

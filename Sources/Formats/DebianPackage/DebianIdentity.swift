@@ -1,5 +1,5 @@
 /// Which package a file says it is: name, version and architecture, each with the form the policy manual demands.
-public struct PackageIdentity: Equatable, Sendable, CustomStringConvertible {
+public struct DebianIdentity: Equatable, Sendable, CustomStringConvertible {
     /// Such as `libc6`.
     public let name: String
     /// Such as `2.36-9+deb12u4`.
@@ -41,10 +41,10 @@ public struct PackageIdentity: Equatable, Sendable, CustomStringConvertible {
     /// The file name that goes with it; the epoch is not part of it.
     public var fileName: String { "\(name)_\(version.withoutEpoch)_\(architecture).deb" }
 
-    /// Whether a file of this name may hold this package; apt writes the epoch's colon as `%3a`.
-    public func matches(fileName: String) -> Bool {
+    /// The names that a file of this package may have; apt writes the epoch's colon as `%3a`.
+    public var fileNames: [String] {
         let version = version.text.split(separator: ":", omittingEmptySubsequences: false).joined(separator: "%3a")
-        return fileName == self.fileName || fileName == "\(name)_\(version)_\(architecture).deb"
+        return [fileName, "\(name)_\(version)_\(architecture).deb"]
     }
 
     /// At least two of `a-z`, `0-9`, `+`, `-`, `.`, beginning with a letter or digit.

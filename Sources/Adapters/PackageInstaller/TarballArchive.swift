@@ -1,0 +1,198 @@
+import CLibArchive
+import MusterSystem
+import VersionedTarball
+
+/// What is done with the entries of a tarball; paths are below its one folder, `` is that folder itself.
+protocol TarballSink: AnyObject {
+    /// A folder with these permission bits; nil for one that no entry describes.
+    func folder(_ path: String, permissions: UInt32?) throws(PackageError)
+    /// The beginning of a regular file.
+    func begin(_ path: String, permissions: UInt32) throws(PackageError)
+    /// A piece of the file that was begun.
+    func piece(_ bytes: UnsafeRawBufferPointer)
+    /// The end of the file that was begun.
+    func end() throws(PackageError)
+    /// A symbolic link that stays within the folder.
+    func link(_ path: String, to target: String) throws(PackageError)
+    /// Another name for a file that was ended.
+    func hardLink(_ path: String, to other: String) throws(PackageError)
+}
+
+/// A tarball, walked from its beginning to its end: every rule is checked here, be it unpacked or only inspected.
+///
+/// All entries lie below one folder. There are regular files, folders, hard links to files that came before, and symbolic
+/// links, and nothing else; nothing runs as another user; no path occurs twice or leads through a link; no link leads out.
+struct TarballArchive {
+    private enum Kind {
+        case folder
+        case impliedFolder
+        case file
+        case link
+    }
+
+    private var kinds: [String: Kind] = [:]
+    private var top: String?
+    private var budget: ArchiveBudget
+
+    /// Walks through a file of `length` bytes, handing all that is in it to the sink.
+    static func walk(
+        _ file: OpenFile,
+        length: Int64,
+        into sink: (any TarballSink)?
+    ) throws(PackageError) -> TarballIdentity {
+        do throws(PackageError) {
+            let limit = ArchiveLimits.dataBytes(length: length)
+            var archive = TarballArchive(budget: ArchiveBudget(bytes: limit, entries: ArchiveLimits.tarballEntries))
+            return try archive.walk(file, into: sink)
+        } catch {
+            throw PackageError(error.code, "\(file.path) is refused: \(error.message)")
+        }
+    }
+
+    private init(budget: ArchiveBudget) {
+        self.budget = budget
+    }
+
+    private mutating func walk(_ file: OpenFile, into sink: (any TarballSink)?) throws(PackageError) -> TarballIdentity
+    {
+        let reader = try ArchiveReader(.file(file, from: 0)) { library, handle in
+            _ = library.archive_read_support_filter_gzip(handle)
+            _ = library.archive_read_support_filter_xz(handle)
+            _ = library.archive_read_support_filter_zstd(handle)
+            _ = library.archive_read_support_filter_bzip2(handle)
+            _ = library.archive_read_support_format_tar(handle)
+            _ = library.archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1")
+        }
+        while let header = try reader.next() {
+            try take(try ArchiveEntry(header, of: reader), reader, sink)
+        }
+        guard let top else { throw PackageError(.malformed, "the archive is empty") }
+        guard let identity = TarballIdentity(folder: top) else {
+            throw PackageError(
+                .malformed,
+                "its folder is named \(top.prefix(80).debugDescription), where NAME-VERSION or "
+                    + "NAME-VERSION.linux-ARCHITECTURE is needed"
+            )
+        }
+        return identity
+    }
+
+    private mutating func take(
+        _ entry: ArchiveEntry,
+        _ reader: ArchiveReader,
+        _ sink: (any TarballSink)?
+    ) throws(PackageError) {
+        if entry.path == "." {
+            guard entry.isFolder else { throw PackageError(.malformed, "its root is no folder") }
+            return
+        }
+        guard entry.permissions & 0o7000 == 0 || entry.isFolder else {
+            throw PackageError(.malformed, "\(entry.path) would run as another user (setuid, setgid or sticky)")
+        }
+        let path = try below(entry.path)
+        try checkPlace(path, entry, sink)
+        switch entry.kind {
+        case .folder:
+            kinds[path] = .folder
+            try sink?.folder(path, permissions: entry.permissions & 0o777)
+            try budget.take(reader, entry, limit: 0) { _ in }
+        case .regular:
+            kinds[path] = .file
+            try sink?.begin(path, permissions: entry.permissions & 0o777)
+            try budget.take(reader, entry, limit: budget.bytes) { sink?.piece($0) }
+            try sink?.end()
+        case .hardLink(let target):
+            let other = try below(target)
+            guard kinds[other] == .file else {
+                throw PackageError(.malformed, "\(entry.path) is a hard link to what is no file before it")
+            }
+            kinds[path] = .file
+            try sink?.hardLink(path, to: other)
+            try budget.take(reader, entry, limit: 0) { _ in }
+        case .symbolicLink(let target):
+            kinds[path] = .link
+            try sink?.link(path, to: try Self.checkedLink(target, at: path))
+            try budget.take(reader, entry, limit: 0) { _ in }
+        case .other: throw PackageError(.malformed, "\(entry.path) is a device, a pipe or a socket")
+        }
+    }
+
+    /// The path below the one folder.
+    private mutating func below(_ path: String) throws(PackageError) -> String {
+        let parts = path.split(separator: "/", maxSplits: 1)
+        let first = String(parts.first ?? "")
+        if top == nil { top = first }
+        guard first == top else {
+            throw PackageError(
+                .malformed,
+                "it holds \(first.prefix(80).debugDescription) beside \((top ?? "").prefix(80).debugDescription): "
+                    + "everything must be below one folder"
+            )
+        }
+        return parts.count > 1 ? String(parts[1]) : ""
+    }
+
+    /// Refuses a path that was there, or is below something that is no folder; makes the folders that no entry describes.
+    private mutating func checkPlace(
+        _ path: String,
+        _ entry: ArchiveEntry,
+        _ sink: (any TarballSink)?
+    ) throws(PackageError) {
+        switch kinds[path] {
+        case nil: break
+        case .impliedFolder where entry.isFolder: return
+        default: throw PackageError(.malformed, "\(entry.path) occurs twice")
+        }
+        if path.isEmpty {
+            guard entry.isFolder else { throw PackageError(.malformed, "\(entry.path) is not a folder") }
+            return
+        }
+        var missing: [String] = []
+        var parent = Self.parent(of: path)
+        while let folder = parent {
+            if let kind = kinds[folder] {
+                guard kind == .folder || kind == .impliedFolder else {
+                    throw PackageError(.malformed, "\(entry.path) leads through something that is no folder")
+                }
+                break
+            }
+            missing.append(folder)
+            parent = Self.parent(of: folder)
+        }
+        for folder in missing.reversed() {
+            kinds[folder] = .impliedFolder
+            try sink?.folder(folder, permissions: nil)
+        }
+    }
+
+    /// The path of the folder around it; nil for the one folder.
+    private static func parent(of path: String) -> String? {
+        if path.isEmpty { return nil }
+        guard let slash = path.lastIndex(of: "/") else { return "" }
+        return String(path[..<slash])
+    }
+
+    /// The target of a symbolic link: relative, `..` only in front, and no further up than the one folder.
+    ///
+    /// `..` behind a name could lead anywhere, since the name may be a link itself. In front each goes up one true folder.
+    static func checkedLink(_ target: [UInt8], at path: String) throws(PackageError) -> String {
+        func refused(_ reason: String) -> PackageError {
+            PackageError(.malformed, "the link \(path.prefix(200).debugDescription) \(reason)")
+        }
+        guard !target.isEmpty, target.count <= ArchiveLimits.pathBytes,
+            let text = String(validating: target, as: UTF8.self), !target.contains(0)
+        else { throw refused("has no readable target") }
+        guard !text.hasPrefix("/") else { throw refused("is absolute") }
+        var depth = path.split(separator: "/").count - 1
+        var isInFront = true
+        for part in text.split(separator: "/") where part != "." {
+            if part == ".." {
+                depth -= 1
+                guard isInFront, depth >= 0 else { throw refused("leads elsewhere") }
+            } else {
+                isInFront = false
+            }
+        }
+        return text
+    }
+}
