@@ -1,5 +1,6 @@
 import DebianPackage
 import Glibc
+import MusterModel
 import MusterSystem
 
 /// Several packages in one file, to be installed together: see `PackageSetHeader`.

@@ -41,7 +41,7 @@ public struct AgentAssembly: Sendable {
         let clock = AgentClock.system
         let keys = try NodeKeys(paths, logger: logger, observer: keyObserver)
         let state = try NodeState(paths, enrollment: enrollment)
-        let installer = DpkgInstaller(root: configuration.root)
+        let sources = PackageSources(root: configuration.root)
         let service = RemoteFleetService(
             client: MusterClient(service: address, transport: transport),
             enrollment: enrollment,
@@ -57,7 +57,7 @@ public struct AgentAssembly: Sendable {
             source: source,
             fleet: enrollment.fleet,
             node: enrollment.node,
-            architecture: try await installer.architecture(),
+            architecture: try await sources.architecture(),
             releases: releases,
             clock: clock,
             logger: logger
@@ -83,7 +83,7 @@ public struct AgentAssembly: Sendable {
         let pace = ReportPace(seconds: configuration.reportSeconds)
         let reporter = Reporter(
             state: state,
-            installer: installer,
+            sources: sources,
             service: service,
             releases: releases,
             configuration: configuration,
@@ -95,7 +95,7 @@ public struct AgentAssembly: Sendable {
         let packages = HTTPPackageSource(service: address, transport: transport)
         let runner = UpgradeRunner(
             state: state,
-            installer: installer,
+            sources: sources,
             download: PackageDownload(paths: paths, source: packages, clock: clock),
             authority: trust,
             health: HealthChecker(root: configuration.root, transport: transport, clock: clock),
@@ -107,6 +107,7 @@ public struct AgentAssembly: Sendable {
             secondNode: secondNode,
             visitor: visitor,
             pins: configuration.pins,
+            restarts: configuration.root == "/" ? UnitRestarts(Systemd()) : nil,
             clock: clock,
             limits: upgradeLimits,
             logger: logger

@@ -7,7 +7,7 @@ import PackageInstaller
 /// Makes reports of the node as it is and sends them.
 public struct Reporter: Reporting {
     private let state: NodeState
-    private let installer: any PackageInstalling
+    private let sources: PackageSources
     private let service: any FleetService
     private let releases: ReleaseNames
     private let configuration: AgentConfiguration
@@ -19,7 +19,7 @@ public struct Reporter: Reporting {
     /// A reporter of the node with that state.
     public init(
         state: NodeState,
-        installer: any PackageInstalling,
+        sources: PackageSources,
         service: any FleetService,
         releases: ReleaseNames,
         configuration: AgentConfiguration,
@@ -29,7 +29,7 @@ public struct Reporter: Reporting {
         metrics: NodeMetrics? = nil
     ) {
         self.state = state
-        self.installer = installer
+        self.sources = sources
         self.service = service
         self.releases = releases
         self.configuration = configuration
@@ -74,9 +74,10 @@ public struct Reporter: Reporting {
         let facts = HostFacts.read()
         let memory = await state.memory
         let journal = await state.journal
-        var managed = await releases.names.union(memory.installed.keys)
-        if let journal { managed.insert(journal.release.package) }
-        let versions = (try? await installer.versions(of: managed)) ?? [:]
+        var managed = memory.installed.mapValues(\.format.rawValue)
+        managed.merge(await releases.formats) { _, released in released }
+        if let journal { managed[journal.release.package] = journal.release.format }
+        let versions = await sources.versions(of: managed)
         var progress = memory.progress
         if let journal {
             let entry = journal.progress(version: versions[journal.release.package] ?? "", note: await state.note)
@@ -93,7 +94,7 @@ public struct Reporter: Reporting {
             agentVersion: MusterVersion.text,
             osRelease: facts.osRelease,
             kernel: facts.kernel,
-            architecture: (try? await installer.architecture()) ?? facts.machine,
+            architecture: (try? await sources.architecture()) ?? facts.machine,
             bootID: facts.bootID,
             uptimeSeconds: facts.uptimeSeconds,
             packages: versions,
@@ -127,15 +128,18 @@ public struct Reporter: Reporting {
 
 /// The names of all packages of which there are trusted releases: those are the managed ones.
 public actor ReleaseNames {
-    /// The names, at most 4000.
-    public private(set) var names: Set<String> = []
+    /// The format of each package by its name, at most 4000.
+    public private(set) var formats: [String: String] = [:]
 
     /// None yet.
     public init() {}
 
-    /// Takes the names of the releases as they are trusted now.
-    public func set(_ names: some Sequence<String>) {
-        self.names = Set(names.prefix(4000))
+    /// Takes the releases as they are trusted now.
+    public func set(_ releases: some Sequence<ReleaseDescription>) {
+        formats.removeAll(keepingCapacity: true)
+        for release in releases where formats.count < 4000 || formats[release.package] != nil {
+            formats[release.package] = release.format
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import DebianPackage
 import Glibc
+import MusterModel
 import MusterSystem
 import MusterTestSupport
 import Testing

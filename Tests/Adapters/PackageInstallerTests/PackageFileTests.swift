@@ -1,4 +1,5 @@
 import DebianPackage
+import MusterModel
 import MusterSystem
 import MusterTestSupport
 import SignatureVerification
@@ -23,7 +24,7 @@ import Testing
         #expect(inspected.identity.description == "probe 1:2.0-3 all")
         #expect(inspected.length == Int64(bytes.count))
         #expect(inspected.sha256 == Digest.sha256(bytes))
-        #expect(inspected.control["Maintainer"] == "Tests <tests@example.com>")
+        #expect(inspected.control?["Maintainer"] == "Tests <tests@example.com>")
     }
 
     @Test("a control member whose compressed bytes were changed is never read as another package")

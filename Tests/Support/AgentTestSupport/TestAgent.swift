@@ -92,6 +92,10 @@ public struct TestAgent: Sendable {
         let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         let state = try NodeState(paths, enrollment: enrollment, observer: observer)
         let installer = installer ?? DpkgInstaller(root: Self.root(folder))
+        let sources = PackageSources([
+            .deb: installer, .rpm: RPMInstaller(root: Self.root(folder)),
+            .tar: TarballInstaller(root: Self.root(folder)),
+        ])
         let service = other ?? Self.service(folder)
         let outage = Self.outage(folder)
         let repository = FolderRepository(folder + "/repository", outage: outage)
@@ -120,7 +124,7 @@ public struct TestAgent: Sendable {
         let pace = ReportPace(seconds: 60)
         let reporter = Reporter(
             state: state,
-            installer: installer,
+            sources: sources,
             service: service,
             releases: releases,
             configuration: configuration,
@@ -144,7 +148,7 @@ public struct TestAgent: Sendable {
         )
         let runner = UpgradeRunner(
             state: state,
-            installer: installer,
+            sources: sources,
             download: PackageDownload(paths: paths, source: source ?? repository, clock: clock),
             authority: trust,
             health: HealthChecker(root: Self.root(folder), transport: transport, clock: clock),

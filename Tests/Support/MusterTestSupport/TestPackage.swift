@@ -10,6 +10,8 @@ public struct TestPackage: Sendable {
     public var architecture = "all"
     /// Files by their path below the root.
     public var files: [String: String]
+    /// Paths of those files that are configuration.
+    public var configuration: Set<String> = []
     /// Maintainer scripts by name, such as `postinst`; shell text without the first line.
     public var scripts: [String: String] = [:]
     /// Compression of both archives: `gzip`, `xz` or `zstd`.
@@ -32,6 +34,10 @@ public struct TestPackage: Sendable {
         try Directory.create(tree, mode: 0o755)
         for (path, content) in files { try folder.write("tree/" + path, content.utf8) }
         try folder.write("tree/DEBIAN/control", control.utf8)
+        if !configuration.isEmpty {
+            let list = configuration.sorted().map { "/\($0)\n" }.joined()
+            try folder.write("tree/DEBIAN/conffiles", list.utf8)
+        }
         for (script, text) in scripts {
             try Directory.create(tree + "/DEBIAN", mode: 0o755)
             try AtomicFile.write(Array("#!/bin/sh\n\(text)\n".utf8), to: "\(tree)/DEBIAN/\(script)", mode: 0o755)

@@ -14,7 +14,7 @@ public struct TestRPM: Sendable {
     public var architecture = "noarch"
     /// Files by their path below the root.
     public var files: [String: String]
-    /// Paths of those files that are configuration.
+    /// Paths of those files that are configuration, and marked so that a changed one is kept.
     public var configuration: Set<String> = []
     /// Shell scripts by section, such as `post`.
     public var scripts: [String: String] = [:]
@@ -58,7 +58,7 @@ public struct TestRPM: Sendable {
         lines += ["mkdir -p %{buildroot}", "cp -a \(folder.file("tree"))/. %{buildroot}/"]
         for (section, text) in scripts.sorted(by: { $0.key < $1.key }) { lines += ["%\(section)", text] }
         lines.append("%files")
-        lines += files.keys.sorted().map { (configuration.contains($0) ? "%config " : "") + "/\($0)" }
+        lines += files.keys.sorted().map { (configuration.contains($0) ? "%config(noreplace) " : "") + "/\($0)" }
         return lines.joined(separator: "\n") + "\n"
     }
 }

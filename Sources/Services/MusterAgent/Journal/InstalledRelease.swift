@@ -36,7 +36,10 @@ public struct InstalledRelease: Hashable, Sendable {
     }
 
     /// Name of its file in our own folders.
-    var fileName: String { Hex.encode(target.sha256) + ".deb" }
+    var fileName: String { "\(Hex.encode(target.sha256)).\(format.rawValue)" }
+
+    /// The package format that its path promises.
+    var format: PackageFormat { PackageFormat(fileName: target.path) ?? .deb }
 }
 
 /// How an upgrade is undone.

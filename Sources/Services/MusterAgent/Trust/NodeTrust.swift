@@ -72,7 +72,7 @@ public actor NodeTrust: FleetAuthority {
     private func refreshNow() async throws(TrustProblem) -> FleetTrust {
         looked = clock.monotonic()
         var current = try await source.refresh(at: clock.now(), previous: trust)
-        await releases.set(try await source.releases(in: &current).map(\.release.package))
+        await releases.set(try await source.releases(in: &current).map(\.release))
         trust = current
         established = clock.monotonic()
         await observer(current)

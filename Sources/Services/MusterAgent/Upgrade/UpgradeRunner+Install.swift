@@ -35,9 +35,9 @@ extension UpgradeRunner {
             guard let error = try await attempt(journal) else { return }
             switch error.code {
             case .locked, .unavailable:
-                guard let wait = backoff.next() else { return try await judgeFailure(journal, error.message) }
+                guard let wait = backoff.next() else { return try await judgeFailure(journal, error) }
                 try await pause(wait, because: error.message)
-            default: return try await judgeFailure(journal, error.message)
+            default: return try await judgeFailure(journal, error)
             }
         }
     }
@@ -51,7 +51,7 @@ extension UpgradeRunner {
     /// reaches us where the owner wants one.
     func proof(of journal: UpgradeJournal) async throws(UpgradeStop) -> UpgradeJournal.Event {
         let release = journal.release
-        let found = try await packageState(release.package)
+        let found = try await packageState(release)
         guard found == .installed(version: release.version) else {
             return .undone("\(release.package) is \(found.words) after the installation")
         }
@@ -92,10 +92,10 @@ extension UpgradeRunner {
         guard let file = StoredPackage.open(path, journal.installedRelease) else {
             return PackageError(.unreadable, "\(path) is damaged or gone")
         }
-        if let error = await change({ () async throws(PackageError) in try await installer.install(file) }) {
+        if let error = await change({ () async throws(PackageError) in try await changeOver(journal.release, file) }) {
             return error
         }
-        let found = try await packageState(journal.release.package)
+        let found = try await packageState(journal.release)
         guard found == .installed(version: journal.release.version) else {
             return PackageError(
                 .failed,
@@ -106,12 +106,41 @@ extension UpgradeRunner {
         return nil
     }
 
+    /// Finishes what an earlier run left, installs, and restarts the units that the package leaves as they were.
+    private func changeOver(_ release: ReleaseDescription, _ file: OpenFile) async throws(PackageError) {
+        let source = try sources.source(release.format)
+        // Installing mends what cannot be mended without a file.
+        try? await source.repair(release.package)
+        try await restarting(release) { () async throws(PackageError) in try await source.install(file) }
+    }
+
+    /// Does `work`, then restarts those units of the release that it has not restarted itself.
+    func restarting(
+        _ release: ReleaseDescription,
+        _ work: () async throws(PackageError) -> Void
+    ) async throws(PackageError) {
+        guard let restarts, !release.restart.isEmpty else { return try await work() }
+        let before = await restarts.look(at: release.restart)
+        try await work()
+        let restarted = try await restarts.finish(release.restart, since: before)
+        if !restarted.isEmpty { logger.notice("units restarted", metadata: ["units": "\(restarted)"]) }
+    }
+
     /// After a failure: where the previous version is whole, nothing was changed; else it is put back.
-    private func judgeFailure(_ journal: UpgradeJournal, _ reason: String) async throws(UpgradeStop) {
-        let found = try await packageState(journal.release.package)
+    private func judgeFailure(_ journal: UpgradeJournal, _ error: PackageError) async throws(UpgradeStop) {
+        let release = journal.release
+        var found = try await packageState(release)
+        if case .partial(let version, _) = found, version == journal.source?.version {
+            // The new version never came so far: the old one may only need to be configured.
+            _ = await change { () async throws(PackageError) in
+                try await sources.source(release.format).repair(release.package)
+            }
+            found = try await packageState(release)
+        }
         let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
-        let isUnchanged = found == before && journal.source?.version != journal.release.version
-        try await apply(isUnchanged ? .unchanged(reason) : .undone(reason))
+        let isUnchanged =
+            found == before && error.code != .damaged && journal.source?.version != journal.release.version
+        try await apply(isUnchanged ? .unchanged(error.message) : .undone(error.message))
     }
 
     /// Lets the package manager work to its end even when the agent is asked to end meanwhile.

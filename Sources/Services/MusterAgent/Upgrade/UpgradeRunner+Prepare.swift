@@ -1,4 +1,3 @@
-import DebianPackage
 import Glibc
 import MusterModel
 import MusterSystem
@@ -8,8 +7,11 @@ extension UpgradeRunner {
     /// assigned -> downloaded: brings the file, unless this very file is installed already.
     func fetch(_ journal: UpgradeJournal) async throws(UpgradeStop) -> StepResult {
         let package = journal.release.package
+        do throws(PackageError) { _ = try sources.source(journal.release.format) } catch {
+            return .done(.refused(error.message))
+        }
         if await state.memory.installed[package] == journal.installedRelease,
-            try await packageState(package) == .installed(version: journal.release.version)
+            try await packageState(journal.release) == .installed(version: journal.release.version)
         {
             return .done(.confirmed(""))
         }
@@ -27,7 +29,7 @@ extension UpgradeRunner {
             let package = try PackageFile.inspect(file)
             guard package.sha256 == journal.target.sha256 else { return .done(.fileLost) }
             if let reason = disagreement(package.identity, journal.release) { return .done(.refused(reason)) }
-            let architecture = try await installer.architecture()
+            let architecture = try await sources.architecture()
             guard ["all", architecture].contains(package.identity.architecture) else {
                 return .done(
                     .refused("\(journal.target.path) is for \(package.identity.architecture), not for \(architecture)")
@@ -45,7 +47,8 @@ extension UpgradeRunner {
     /// verified -> saved: makes sure that the previous version is at hand.
     func save(_ journal: UpgradeJournal) async throws(UpgradeStop) -> StepResult {
         let package = journal.release.package
-        guard let version = try await packageState(package).version else { return .done(.saved(.remove)) }
+        guard let version = try await packageState(journal.release).version else { return .done(.saved(.remove)) }
+        if let reason = floorRefusal(journal, installed: version) { return .done(.refused(reason)) }
         let paths = state.paths
         if let known = await state.memory.installed[package], known.version == version,
             StoredPackage.open(paths.saved(known), known) != nil
@@ -71,6 +74,16 @@ extension UpgradeRunner {
             }
             return keep(release, .move)
         }
+    }
+
+    /// Why the release is not for a node with this version: it must pass through another one first.
+    private func floorRefusal(_ journal: UpgradeJournal, installed version: String) -> String? {
+        let release = journal.release
+        guard let floor = release.floor, journal.assignment.statement.statement.type != .rollBack,
+            release.isBelowFloor(installed: version)
+        else { return nil }
+        return "\(release.package) \(version) is installed, and \(release.version) may only follow \(floor) or newer: "
+            + "roll out \(floor) first"
     }
 
     /// Why a file could not be fetched; empty when it is there.
@@ -145,7 +158,8 @@ extension UpgradeRunner {
     /// What the file says of itself other than what was signed.
     private func disagreement(_ identity: PackageIdentity, _ release: ReleaseDescription) -> String? {
         let pairs = [
-            ("name", identity.name, release.package), ("version", identity.version.text, release.version),
+            ("format", identity.format.rawValue, release.format), ("name", identity.name, release.package),
+            ("version", identity.version, release.version),
             ("architecture", identity.architecture, release.architecture),
         ]
         return pairs.first { $0.1 != $0.2 }.map { "the package's \($0.0) is \($0.1), but \($0.2) was signed" }

@@ -20,7 +20,7 @@ extension UpgradeRunner {
     func settle(_ journal: UpgradeJournal) async throws(UpgradeStop) {
         let release = journal.installedRelease
         let paths = state.paths
-        let found = try await packageState(journal.release.package)
+        let found = try await packageState(journal.release)
         reserve.release()
         var installed: InstalledRelease?
         do throws(SystemError) {
@@ -43,21 +43,28 @@ extension UpgradeRunner {
 
     /// Why the previous version is not back; nil when it is.
     private func putBackFailure(_ journal: UpgradeJournal) async throws(UpgradeStop) -> String? {
-        let package = journal.release.package
+        let release = journal.release
+        let package = release.package
         let error: PackageError?
         switch journal.source {
         case nil: return "the journal does not say what it was"
         case .remove:
-            if try await packageState(package) == .absent { return nil }
-            error = await change { () async throws(PackageError) in try await installer.remove(package) }
+            if try await packageState(release) == .absent { return nil }
+            error = await change { () async throws(PackageError) in
+                try await sources.source(release.format).remove(package)
+            }
         case .file(let previous):
             let path = state.paths.saved(previous)
             if StoredPackage.open(path, previous) == nil, let reason = await fetchAgain(previous) { return reason }
             guard let file = StoredPackage.open(path, previous) else { return "\(path) is damaged or gone" }
-            error = await change { () async throws(PackageError) in try await installer.install(file) }
+            error = await change { () async throws(PackageError) in
+                try await restarting(release) { () async throws(PackageError) in
+                    try await sources.source(release.format).restore(package, from: file)
+                }
+            }
         }
         if let error { return error.message }
-        let found = try await packageState(package)
+        let found = try await packageState(release)
         let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
         return found == before ? nil : "\(package) is \(found.words)"
     }

@@ -11,7 +11,8 @@ import PackageInstaller
 /// installation a newer manifest may take the assignment back: `UpgradeRunner+Withdraw.swift`.
 public struct UpgradeRunner: Sendable {
     let state: NodeState
-    let installer: any PackageInstalling
+    let sources: PackageSources
+    let restarts: UnitRestarts?
     let download: PackageDownload
     let authority: any FleetAuthority
     let health: any HealthChecking
@@ -24,10 +25,11 @@ public struct UpgradeRunner: Sendable {
     let limits: UpgradeLimits
     let logger: Logger
 
-    /// A runner; `checks` are those of the node itself, run after those of each release.
+    /// A runner; `checks` are those of the node itself, run after those of each release; `restarts` is nil where the
+    /// packages are below a root of their own, since no service runs from there.
     public init(
         state: NodeState,
-        installer: any PackageInstalling,
+        sources: PackageSources,
         download: PackageDownload,
         authority: any FleetAuthority,
         health: any HealthChecking,
@@ -39,12 +41,14 @@ public struct UpgradeRunner: Sendable {
         secondNode: (any SecondNodeWaiting)? = nil,
         visitor: Visitor? = nil,
         pins: [String: String] = [:],
+        restarts: UnitRestarts? = nil,
         clock: AgentClock,
         limits: UpgradeLimits = UpgradeLimits(),
         logger: Logger
     ) {
         self.state = state
-        self.installer = installer
+        self.sources = sources
+        self.restarts = restarts
         self.download = download
         self.authority = authority
         self.health = health
@@ -162,11 +166,11 @@ public struct UpgradeRunner: Sendable {
     }
 
     /// What the package manager says; waits for an answer as long as it takes.
-    func packageState(_ package: String) async throws(UpgradeStop) -> PackageState {
+    func packageState(_ release: ReleaseDescription) async throws(UpgradeStop) -> PackageState {
         var backoff = Backoff(limits.putBack, seed: clock.random())
         while true {
             do throws(PackageError) {
-                return try await installer.state(of: package)
+                return try await sources.source(release.format).state(of: release.package)
             } catch {
                 try await pause(backoff.next() ?? .seconds(60), because: error.message)
             }

@@ -11,13 +11,15 @@ struct ReleaseAdd: ContextCommand {
         commandName: "add",
         abstract: "Inspect package files, sign them as releases, publish them.",
         discussion: """
-            Name, version and architecture are read from each file itself; a file that disagrees with its name, is damaged,
-            or changes what was released under the same version is refused. Where more signatures are needed, a staged file
-            is written for the other release managers ('muster release sign').
+            A file is a Debian package (or a set of them, see 'muster release bundle'), an rpm, or a tarball of one folder
+            whose name is NAME-VERSION or NAME-VERSION.linux-ARCHITECTURE; its first bytes tell which. Name, version and
+            architecture are read from each file itself; a file that disagrees with its name, is damaged, or changes what was
+            released under the same version is refused. Where more signatures are needed, a staged file is written for the
+            other release managers ('muster release sign').
             """
     )
 
-    @Argument(help: ArgumentHelp("Debian packages.", valueName: "file.deb"))
+    @Argument(help: ArgumentHelp("Debian packages, rpms and versioned tarballs.", valueName: "file"))
     var files: [String]
 
     @Flag(help: "The release closes a security hole: shown loudly everywhere.") var security = false
@@ -35,6 +37,22 @@ struct ReleaseAdd: ContextCommand {
     )
     var healthCommand: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "A released version that nodes with an older one must have first, such as one that converts their data.",
+            valueName: "version"
+        )
+    )
+    var floor: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A systemd unit to restart after the installation where the package does not do so itself; may be repeated.",
+            valueName: "unit"
+        )
+    )
+    var restart: [String] = []
+
     @Option(help: ArgumentHelp("Sign with this sealed key, or this .pub in the ssh-agent.", valueName: "file"))
     var releaseKey: [String] = []
 
@@ -47,12 +65,18 @@ struct ReleaseAdd: ContextCommand {
         let security: Bool
         let notes: String
         let checks: [HealthCheck]
+        let floor: String?
+        let restart: [String]
         let time: UTCTime
     }
 
     func validate() throws {
         guard !files.isEmpty else { throw ValidationError("name at least one package file") }
         guard notes.utf8.count <= 1024 else { throw ValidationError("--notes is longer than 1024 bytes") }
+        guard restart.count <= 16 else { throw ValidationError("a release restarts at most 16 units") }
+        for unit in restart where !ReleaseDescription.isUnit(unit) {
+            throw ValidationError("--restart \(unit) is not the name of a unit, such as nginx.service")
+        }
         guard (1...3650).contains(expiresDays) else { throw ValidationError("--expires-days is not within 1 to 3650") }
     }
 
@@ -61,6 +85,8 @@ struct ReleaseAdd: ContextCommand {
             security: security,
             notes: notes,
             checks: try HealthCheckArguments.read(file: health, commands: healthCommand),
+            floor: floor,
+            restart: restart,
             time: context.now().wholeSeconds
         )
         let candidates = try files.map(ReleaseCandidate.inspect)
@@ -89,6 +115,7 @@ struct ReleaseAdd: ContextCommand {
         var added: [Publication.File] = []
         for candidate in candidates {
             let history = ReleaseHistory(all)
+            if let floor { try history.check(floor: floor, of: candidate.package.identity) }
             let file = candidate.file(counter: try history.counter(for: candidate), details)
             if let newer = history.newer(than: candidate.package.identity) {
                 context.terminal.note("note: \(newer) is released already and newer than \(candidate.package.identity)")

@@ -1,5 +1,4 @@
 import ByteCoding
-import DebianPackage
 import Glibc
 import MusterModel
 import MusterSystem
@@ -50,14 +49,17 @@ struct ReleaseCandidate: Sendable {
     /// The signed description of the file as a release with this counter.
     func file(counter: Int64, _ release: ReleaseAdd.Details) -> TargetFile {
         let description = ReleaseDescription(
+            format: package.identity.format.rawValue,
             package: package.identity.name,
-            version: package.identity.version.text,
+            version: package.identity.version,
             architecture: package.identity.architecture,
             counter: counter,
             security: release.security,
             released: release.time,
             healthChecks: release.checks,
-            notes: release.notes
+            notes: release.notes,
+            floor: release.floor,
+            restart: release.restart
         )
         return TargetFile(
             path: target,

@@ -1,6 +1,5 @@
 import ByteCoding
 import CanonicalJSON
-import DebianPackage
 import MusterModel
 import PackageInstaller
 import TUF
@@ -52,7 +51,13 @@ struct ReleaseHistory: Sendable {
     func counter(for candidate: ReleaseCandidate) throws -> Int64 {
         let identity = candidate.package.identity
         for entry in of(identity.name) {
-            guard let version = DebianVersion(entry.release.version), version == identity.version else { continue }
+            guard entry.release.format == identity.format.rawValue else {
+                throw CommandFailure.refused(
+                    "\(identity.name) is released as \(entry.release.format) already, and a package has one format in a fleet: "
+                        + "give the other one another name"
+                )
+            }
+            guard order(entry.release.version, identity) == 0 else { continue }
             guard entry.release.architecture != identity.architecture else {
                 let isSame = entry.file.hashes.sha256 == candidate.package.sha256
                 throw CommandFailure.refused(
@@ -72,6 +77,28 @@ struct ReleaseHistory: Sendable {
 
     /// A version that is released and newer than this one, if any.
     func newer(than identity: PackageIdentity) -> String? {
-        of(identity.name).compactMap { DebianVersion($0.release.version) }.filter { $0 > identity.version }.max()?.text
+        of(identity.name).map(\.release.version).filter { order($0, identity).map { $0 > 0 } ?? false }.max { left, right in
+            ReleaseVersion.compare(identity.format.rawValue, left, right).map { $0 < 0 } ?? false
+        }
+    }
+
+    /// Refuses a floor that no node could ever pass through.
+    func check(floor: String, of identity: PackageIdentity) throws {
+        guard ReleaseVersion.isVersion(identity.format, floor) else {
+            throw CommandFailure.usage(
+                "--floor \(floor) is not a version of a package of format \(identity.format.rawValue)"
+            )
+        }
+        guard let order = order(floor, identity), order < 0 else {
+            throw CommandFailure.usage("--floor \(floor) is not older than \(identity)")
+        }
+        guard of(identity.name).contains(where: { $0.release.version == floor }) else {
+            throw CommandFailure.refused("\(identity.name) \(floor) is not released: no node could pass through it")
+        }
+    }
+
+    /// How a version stands to that of a file; nil where they cannot be compared.
+    private func order(_ version: String, _ identity: PackageIdentity) -> Int? {
+        ReleaseVersion.compare(identity.format.rawValue, version, identity.version)
     }
 }

@@ -40,7 +40,7 @@ struct ReleaseList: ContextCommand {
             )
         }
         guard !table.isEmpty else {
-            context.terminal.note("no releases yet: muster release add FILE.deb")
+            context.terminal.note("no releases yet: muster release add FILE")
             return
         }
         context.terminal.table(table)

@@ -13,7 +13,7 @@ struct ReleasePublish: ContextCommand {
 
     @Option(
         name: .customLong("package"),
-        help: ArgumentHelp("A package file, where it was not staged on this machine.", valueName: "file.deb")
+        help: ArgumentHelp("A package file, where it was not staged on this machine.", valueName: "file")
     )
     var packages: [String] = []
 

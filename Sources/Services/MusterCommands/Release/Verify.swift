@@ -1,7 +1,6 @@
 import ArgumentParser
 import ByteCoding
 import CanonicalJSON
-import DebianPackage
 import Glibc
 import MusterModel
 import MusterSystem
