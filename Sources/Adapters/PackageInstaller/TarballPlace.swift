@@ -99,7 +99,9 @@ struct TarballPlace: Sendable {
         }
     }
 
-    /// Removes every version but these. What cannot be removed costs only room, and is tried again the next time.
+    /// Removes every version but these.
+    ///
+    /// What cannot be removed costs only room, and is tried again the next time.
     func prune(keeping kept: [String?]) {
         for name in names where !kept.contains(name) {
             discard()

@@ -1,6 +1,6 @@
 /// What the service manager says of one unit.
 public struct UnitState: Hashable, Sendable {
-    /// `active`, `inactive`, `failed`, `activating`, …
+    /// The service manager's word: `active`, `inactive`, `failed` and others.
     public let active: String
     /// The id of this start of the unit, and what was started when: any of them changes with a restart.
     public let start: [String]

@@ -62,7 +62,7 @@ extension PackageSourceTests {
             let new = try await package("2.0", version == "2.0" ? failing : [:])
             do {
                 try await installer.install(new)
-            } catch let error as PackageError {
+            } catch {
                 #expect(error.code == .failed, "\(error)")
             }
             if script == "postinst", version == "1.0" { try fixture.folder.write("calm", []) }

@@ -133,7 +133,7 @@ extension PackageSourceTests {
                 guard round < 60 else { continue }
                 do {
                     try await installer.install(file)
-                } catch let error as PackageError {
+                } catch {
                     Issue.record("it was inspected, and is not installed: \(error)")
                 }
             }

@@ -123,11 +123,11 @@ extension PackageSourceTests {
             try await expectWhole("1.0")
             try AtomicFile.remove(fixture.root + "/calm")
             let new = try await package("2.0", version == "2.0" ? failing : [:])
-            do {
+            do throws(PackageError) {
                 try await installer.install(new)
                 // Only what runs when the version that has it comes, or what runs when it goes, can let this pass.
                 #expect(version == "1.0" || ["preun", "postun"].contains(section))
-            } catch let error as PackageError {
+            } catch {
                 #expect(error.code == .failed, "\(error)")
             }
             try await installer.restore("probe", from: old)

@@ -205,9 +205,11 @@ extension PackageSourceTests {
 
         private static func copy(_ from: String, to: String) {
             var process: pid_t = 0
-            var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/cp", "-a", from, to].map { strdup($0) }
+            var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/cp", "-a", from, to].map { (word: String) in
+                strdup(word)
+            }
             arguments.append(nil)
-            defer { arguments.forEach { free($0) } }
+            defer { for argument in arguments { free(argument) } }
             guard posix_spawn(&process, "/bin/cp", nil, nil, arguments, environ) == 0 else { return }
             var status: Int32 = 0
             waitpid(process, &status, 0)

@@ -39,7 +39,7 @@ extension UpgradeRunner {
             guard own.isWatched(journal) else { return false }
             let before = journal.source?.version.map { .installed(version: $0) } ?? PackageState.absent
             guard case .undone = try await awaited(journal, own),
-                try await packageState(journal.release.package) == before
+                try await packageState(journal.release) == before
             else { return false }
             try await apply(.putBack)
             return true

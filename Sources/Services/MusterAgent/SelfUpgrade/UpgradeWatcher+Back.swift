@@ -44,7 +44,7 @@ extension UpgradeWatcher {
         progress.isBusy = true
         enter(.puttingBack)
         do throws(PackageError) {
-            try await installer.install(file)
+            try await installer.restore(plan.release.package, from: file)
         } catch {
             return error.message
         }

@@ -1,6 +1,7 @@
 import ByteCoding
 import Glibc
 import Logging
+import MusterModel
 import MusterSystem
 import PackageInstaller
 
@@ -28,13 +29,17 @@ enum WatchProgram {
             guard let lock = try await lock(paths.watcher.lock) else { return 0 }
             defer { withExtendedLifetime(lock) {} }
             guard let plan = try paths.watcher.plan() else { return 0 }
+            guard let installer = try? PackageSources(root: plan.root).source(plan.release.format) else {
+                logger.error("this node cannot install packages of format '\(plan.release.format)' any more")
+                return 1
+            }
             var limits = UpgradeWatcher.Limits()
             limits.restartSeconds = max(limits.restartSeconds, plan.seconds)
             let patience = limits.restartSeconds
             var watcher = try UpgradeWatcher(
                 plan,
                 paths: paths,
-                installer: DpkgInstaller(root: plan.root),
+                installer: installer,
                 restart: { words in await restart(words, seconds: patience) },
                 limits: limits,
                 logger: logger

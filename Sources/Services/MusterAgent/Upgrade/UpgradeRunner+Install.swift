@@ -1,4 +1,5 @@
 import ByteCoding
+import Logging
 import MusterModel
 import MusterSystem
 import PackageInstaller
@@ -115,7 +116,7 @@ extension UpgradeRunner {
     }
 
     /// Does `work`, then restarts those units of the release that it has not restarted itself.
-    func restarting(
+    private func restarting(
         _ release: ReleaseDescription,
         _ work: () async throws(PackageError) -> Void
     ) async throws(PackageError) {

@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import MusterModel
 import MusterSystem
 import PackageInstaller
@@ -58,15 +59,25 @@ extension UpgradeRunner {
             if StoredPackage.open(path, previous) == nil, let reason = await fetchAgain(previous) { return reason }
             guard let file = StoredPackage.open(path, previous) else { return "\(path) is damaged or gone" }
             error = await change { () async throws(PackageError) in
-                try await restarting(release) { () async throws(PackageError) in
-                    try await sources.source(release.format).restore(package, from: file)
-                }
+                let before = await restarts?.look(at: release.restart)
+                try await sources.source(release.format).restore(package, from: file)
+                await restartUnits(release, since: before)
             }
         }
         if let error { return error.message }
         let found = try await packageState(release)
         let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
         return found == before ? nil : "\(package) is \(found.words)"
+    }
+
+    /// Restarts what the way back has left as it was; a service that does not start is no reason to go back once more.
+    private func restartUnits(_ release: ReleaseDescription, since before: UnitRestarts.Before?) async {
+        guard let restarts, let before else { return }
+        do throws(PackageError) {
+            _ = try await restarts.finish(release.restart, since: before)
+        } catch {
+            logger.error("a unit is not restarted after going back", metadata: ["reason": "\(error)"])
+        }
     }
 
     /// Fetches a saved file that got lost: its hash is known, so it needs no other trust.

@@ -77,9 +77,8 @@ struct ReleaseHistory: Sendable {
 
     /// A version that is released and newer than this one, if any.
     func newer(than identity: PackageIdentity) -> String? {
-        of(identity.name).map(\.release.version).filter { order($0, identity).map { $0 > 0 } ?? false }.max { left, right in
-            ReleaseVersion.compare(identity.format.rawValue, left, right).map { $0 < 0 } ?? false
-        }
+        let newer = of(identity.name).map(\.release.version).filter { order($0, identity).map { $0 > 0 } ?? false }
+        return newer.max { ReleaseVersion.compare(identity.format.rawValue, $0, $1).map { $0 < 0 } ?? false }
     }
 
     /// Refuses a floor that no node could ever pass through.
