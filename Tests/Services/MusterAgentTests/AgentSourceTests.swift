@@ -1,4 +1,5 @@
 import AgentTestSupport
+import MusterAPI
 import MusterAgent
 import MusterModel
 import MusterSystem
@@ -62,7 +63,8 @@ import Testing
             for (path, seed, version) in [(first, "a", "1.0"), (second, "b", "2.0")] {
                 let rollout = try node.assign(path, seed: seed)
                 #expect(try await node.turn() == nil)
-                #expect(try node.outcome(rollout)?.state == .confirmed, "\(try node.outcome(rollout)?.reason ?? "")")
+                let outcome = try node.outcome(rollout)
+                #expect(outcome?.state == .confirmed, "\(outcome?.reason ?? "")")
                 #expect(try content(node, format) == version + "\n")
             }
             let back = try node.assign(first, seed: "c", rollBack: true)
