@@ -128,6 +128,8 @@ extension UpgradeRunner {
     }
 
     /// After a failure: where the previous version is whole, nothing was changed; else it is put back.
+    ///
+    /// Of a set the package manager may have changed another package than the one that was asked for.
     private func judgeFailure(_ journal: UpgradeJournal, _ error: PackageError) async throws(UpgradeStop) {
         let release = journal.release
         var found = try await packageState(release)
@@ -139,8 +141,11 @@ extension UpgradeRunner {
             found = try await packageState(release)
         }
         let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
+        let hasBegun = ![.locked, .unavailable].contains(error.code)
+        let isSpread = hasBegun && journal.target.path.hasSuffix(DebianSet.ending)
         let isUnchanged =
-            found == before && error.code != .damaged && journal.source?.version != journal.release.version
+            found == before && error.code != .damaged && !isSpread
+            && journal.source?.version != journal.release.version
         try await apply(isUnchanged ? .unchanged(error.message) : .undone(error.message))
     }
 

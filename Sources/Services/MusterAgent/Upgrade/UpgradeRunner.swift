@@ -81,7 +81,7 @@ public struct UpgradeRunner: Sendable {
             switch journal.phase {
             case .assigned: try await persevere(journal, fetch)
             case .downloaded: try await persevere(journal, verify)
-            case .verified: try await persevere(journal, save)
+            case .verified: try await persevere(journal, secure)
             case .saved: try await begin(journal)
             case .installing: try await whileListening { () throws(UpgradeStop) in try await install(journal) }
             case .confirming: try await whileListening { () throws(UpgradeStop) in try await confirm(journal) }
