@@ -397,6 +397,14 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "LiveSessionUpgradeTests",
+        dependencies: [
+            "CLinux", "CanonicalJSON", "MusterSystem", "MusterTestSupport", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Integration/LiveSessionUpgradeTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "SSHFanOutTests",
         dependencies: [
             "ByteCoding", "OpenSSHFormats", "MusterModel", "MusterSystem", "MusterKeys", "RemoteShell",

@@ -9,6 +9,11 @@ public struct DebianTree: Sendable {
     public struct Unreachable: Error, CustomStringConvertible {
         /// What was tried, and what was said.
         public let description: String
+
+        /// What was tried, and what was said.
+        public init(description: String) {
+            self.description = description
+        }
     }
 
     /// The release of Debian.

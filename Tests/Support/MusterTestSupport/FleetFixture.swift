@@ -17,7 +17,7 @@ public actor FleetFixture {
     /// The running musterd.
     public nonisolated var service: RunningProgram { running.withLock { $0 } }
     private nonisolated let running: Mutex<RunningProgram>
-    private let placement: FleetPlacement
+    private nonisolated let placement: FleetPlacement
     private var agents: [(name: String, program: RunningProgram)] = []
     private var logs = 0
 
@@ -194,7 +194,9 @@ public actor FleetFixture {
     }
 
     /// The root folder of a node's packages.
-    public nonisolated func root(_ name: String) -> String { folder.file("nodes/\(name)/root") }
+    public nonisolated func root(_ name: String) -> String {
+        placement.agentRoot ?? folder.file("nodes/\(name)/root")
+    }
 
     /// Starts the agent of a node that is enrolled.
     public func startAgent(_ name: String) throws {

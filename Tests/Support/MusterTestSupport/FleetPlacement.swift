@@ -9,6 +9,8 @@ public struct FleetPlacement: Sendable {
     public var address: String?
     /// Members of every agent's configuration besides its root, as JSON text that begins with a comma.
     public var agentSettings = ""
+    /// The root of every node's packages; nil: a folder of its own for each.
+    public var agentRoot: String?
     /// The program and arguments to start instead, where `who` (musterd, an operator or a node) starts a program.
     public var command: @Sendable (_ who: String, _ program: String, _ arguments: [String]) -> (String, [String]) = {
         ($1, $2)

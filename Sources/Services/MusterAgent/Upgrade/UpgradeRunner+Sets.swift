@@ -27,7 +27,8 @@ extension UpgradeRunner {
         }
         let leaving = try package(state.paths.saved(previous), previous)
         let before = [leaving.identity] + leaving.companions
-        for identity in [coming.identity] + coming.companions where !before.contains(where: { $0.name == identity.name }) {
+        for identity in [coming.identity] + coming.companions
+        where !before.contains(where: { $0.name == identity.name }) {
             return "\(previous.target.path) does not hold \(identity.name), which \(journal.target.path) does"
         }
         for identity in before {
