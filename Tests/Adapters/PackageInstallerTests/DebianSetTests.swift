@@ -17,7 +17,8 @@ import Testing
     private func package(_ name: String, _ version: String, scripts: [String: String] = [:]) async throws -> OpenFile {
         var package = TestPackage(name, version)
         package.scripts = scripts
-        return try OpenFile(try folder.write(version + "/" + package.fileName, try await package.build()))
+        let fileName = package.fileName.split(separator: ":").joined(separator: "%3a")
+        return try OpenFile(try folder.write(version + "/" + fileName, try await package.build()))
     }
 
     private func set(_ packages: [OpenFile], name: String = "set.debs") throws -> OpenFile {

@@ -145,8 +145,9 @@ struct LiveSessionUpgradeTests {
     private static func runtimeFolder() throws -> String {
         let maps = String(decoding: try BoundedFile.read("/proc/self/maps", limit: 1 << 22), as: UTF8.self)
         let line = maps.split(separator: "\n").first { $0.hasSuffix("/libswiftCore.so") }
-        let path = line?.split(separator: " ", maxSplits: 5).last.map(String.init) ?? ""
-        guard path.hasPrefix("/") else { throw RunningProgram.Failure("the Swift runtime is not to be found") }
-        return Directory.parent(of: path)
+        guard let line, let start = line.firstIndex(of: "/") else {
+            throw RunningProgram.Failure("the Swift runtime is not to be found")
+        }
+        return Directory.parent(of: String(line[start...]))
     }
 }
