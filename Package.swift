@@ -439,6 +439,33 @@ let testTargets: [Target] = [
         path: "Tests/Integration/ThousandAgentsTests",
         swiftSettings: settings
     ),
+    .target(
+        name: "RecordedConversations",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterPolicy", "MusterAPI",
+            "MusterSystem", "MusterClient", "MusterStore", "MusterTestSupport",
+        ],
+        path: "Tests/Support/RecordedConversations",
+        swiftSettings: settings
+    ),
+    .executableTarget(
+        name: "record-conversation",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "SignatureVerification", "MusterSystem", "MusterClient", "MusterTestSupport",
+            "RecordedConversations", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Support/record-conversation",
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "CompatibilityTests",
+        dependencies: [
+            "ByteCoding", "CanonicalJSON", "MusterModel", "MusterAPI", "MusterPolicy", "MusterSystem",
+            "RecordedConversations", "MusterTestSupport", "musterd", "muster", "muster-agent",
+        ],
+        path: "Tests/Compatibility/CompatibilityTests",
+        swiftSettings: settings
+    ),
     .executableTarget(
         name: "muster-agent-crashing",
         dependencies: ["AgentTestSupport", "ByteCoding", "MusterAgent", "MusterClient", "MusterSystem", logging],

@@ -9,7 +9,7 @@ import Testing
 
 /// Whatever befalls a node at whatever phase of an upgrade, it ends on one whole version, says which, and needs nobody's hands;
 /// agent and dpkg are the real ones, processes of their own.
-@Suite(.serialized, .timeLimit(.minutes(20))) struct CrashMatrixTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct CrashMatrixTests {
     /// Cases at a time.
     private static let width = 3
 

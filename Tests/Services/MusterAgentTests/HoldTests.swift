@@ -11,7 +11,7 @@ import Synchronization
 import Testing
 
 /// What waits for its hour, and what the node's owner does not want at all.
-@Suite(.timeLimit(.minutes(10))) struct HoldTests {
+@Suite(.timeLimit(.minutes(60))) struct HoldTests {
     /// Seconds from now until the one hour of the day in which ada may upgrade.
     private static let wait: Int64 = 3 * 3600
 

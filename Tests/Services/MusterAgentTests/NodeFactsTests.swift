@@ -10,7 +10,7 @@ import Testing
 @testable import MusterAgent
 
 /// What a node finds out about itself for its reports.
-@Suite(.timeLimit(.minutes(10))) struct NodeFactsTests {
+@Suite(.timeLimit(.minutes(60))) struct NodeFactsTests {
     @Test(
         "a newer kernel of the same kind is an update, one of another kind or an older one is none",
         arguments: [

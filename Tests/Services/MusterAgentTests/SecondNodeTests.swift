@@ -11,7 +11,7 @@ import PackageInstaller
 import Testing
 
 /// Reached by a second node: on the loopback, where every address of 127.0.0.0/8 can be another machine.
-@Suite(.timeLimit(.minutes(10))) struct SecondNodeTests {
+@Suite(.timeLimit(.minutes(60))) struct SecondNodeTests {
     private static let logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
 
     /// An agent that wants a second node within so many seconds.

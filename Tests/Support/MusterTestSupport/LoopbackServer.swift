@@ -16,6 +16,15 @@ public struct LoopbackServer: Sendable {
         public let headers: [String: String]
         /// The body.
         public let body: [UInt8]
+
+        /// A request.
+        public init(method: String, path: String, query: String, headers: [String: String], body: [UInt8]) {
+            self.method = method
+            self.path = path
+            self.query = query
+            self.headers = headers
+            self.body = body
+        }
     }
 
     /// An answer.

@@ -8,7 +8,7 @@ import MusterTestSupport
 import Testing
 
 /// A disk that is full: a small tmpfs in a mount namespace of the agent's own, or a limit on the size of files.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct RunDiskTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct RunDiskTests {
     /// Whether this machine lets us mount in a private namespace.
     private static func mayMount() async -> Bool {
         guard geteuid() == 0 else { return false }

@@ -9,7 +9,7 @@ import MusterTestSupport
 import Testing
 
 /// Everything that may go wrong around a run: exactly one execution or none, and always an outcome that says which.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct RunFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct RunFaultTests {
     /// Runs an agent that ends itself by SIGKILL at a step.
     private static func crash(_ node: RunNode, at step: RunStep) async throws {
         let program = try BuiltProgram("muster-agent-crashing").path

@@ -10,7 +10,7 @@ import MusterTestSupport
 import Testing
 
 /// What a process gets, and what is told of it.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct RunProcessTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct RunProcessTests {
     @Test("a command runs once, and its output and exit status reach the service in order")
     func runs() async throws {
         try await withRuns { node in
