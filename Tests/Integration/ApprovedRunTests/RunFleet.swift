@@ -85,7 +85,7 @@ struct RunFleet: Sendable {
     @discardableResult
     func wait(
         for id: String,
-        within seconds: Int = 60,
+        within seconds: Int = 120,
         until isReached: @Sendable (JSONValue) -> Bool
     ) async throws -> JSONValue {
         var last: JSONValue = .null
@@ -105,7 +105,7 @@ struct RunFleet: Sendable {
 
     /// The id of the newest run, once there is one that is not over.
     func newest() async throws -> String {
-        for _ in 0..<120 {
+        for _ in 0..<480 {
             let list = try await fleet.json(["run", "list", "--limit", "1"])
             if case .array(let items)? = list["items"], case .string(let id)? = items.first?["id"] { return id }
             try await Task.sleep(for: .milliseconds(250))
@@ -166,6 +166,11 @@ struct RunFleet: Sendable {
             parameters: {seconds: {type: integer, minimum: 0, maximum: 600}}
             user: \(account)
             timeout_seconds: 600
+          linger:
+            argv: [/bin/sh, -c, 'echo $$ > "$1"; exec sleep 500', sh, "{file}"]
+            parameters: {file: {type: text, pattern: "/.*"}}
+            user: \(account)
+            timeout_seconds: 600
           hurry:
             argv: [/bin/sh, -c, 'echo begun; sleep 60; echo never']
             user: \(account)
@@ -199,7 +204,7 @@ struct RunFleet: Sendable {
             allow: [run]
             who: [ada]
             nodes: ["tag:web"]
-            commands: [surroundings, greet, leave, sleep, hurry, flood, password, take, note]
+            commands: [surroundings, greet, leave, sleep, linger, hurry, flood, password, take, note]
           - name: two are needed
             allow: [run]
             who: [ada, ben]
