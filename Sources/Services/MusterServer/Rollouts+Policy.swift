@@ -121,7 +121,7 @@ extension Rollouts {
             try await turnstile.pass {
                 guard let rollout = live[id] else { return }
                 try await apply(rollout, anew(rollout, at: time), at: time)
-                try await tellLimits(of: id, at: time)
+                try await tellLimits(at: time)
             }
         }
         policyVersion = version
@@ -141,11 +141,10 @@ extension Rollouts {
         )
     }
 
-    /// Tells rollouts what the others are changing now, but for `changed`, which knows; until nobody has anything to say.
+    /// Tells rollouts what the others are changing now, until everybody knows.
     ///
-    /// Only behind the turnstile. Each tells at most what it gave up or took, so that it comes to rest.
-    func tellLimits(of changed: RolloutID?, at time: UTCTime) async throws {
-        guard live.count > 1 || changed == nil else { return }
+    /// Only behind the turnstile. What one gives up another takes at most, so that it comes to rest.
+    func tellLimits(at time: UTCTime) async throws {
         for _ in 0..<(2 * live.count) {
             guard let (rollout, limits) = untold() else { return }
             try await apply(rollout, [.fleetLimits(limits)], at: time)

@@ -68,7 +68,7 @@ actor Rollouts {
         listeningSince = time
         noteDeadlines(at: time)
         // What others are changing comes before anything that could let one of them begin more.
-        try await turnstile.pass { try await tellLimits(of: nil, at: time) }
+        try await turnstile.pass { try await tellLimits(at: time) }
         try await followPolicy(at: time)
         for entry in nodes.all {
             guard let report = entry.report, !report.progress.isEmpty else { continue }
@@ -132,7 +132,7 @@ actor Rollouts {
                     at: time
                 )
             }
-            try await tellLimits(of: rollout.id, at: time)
+            try await tellLimits(at: time)
         }
     }
 
@@ -239,7 +239,7 @@ actor Rollouts {
                     at: time
                 )
             }
-            try await tellLimits(of: id, at: time)
+            try await tellLimits(at: time)
         }
     }
 
@@ -340,7 +340,7 @@ actor Rollouts {
         try await turnstile.pass {
             guard let rollout = live[id] else { return }
             try await apply(rollout, events, at: time)
-            try await tellLimits(of: id, at: time)
+            try await tellLimits(at: time)
         }
     }
 

@@ -1,4 +1,5 @@
 import ByteCoding
+import CanonicalJSON
 import MusterAPI
 import MusterModel
 import MusterTestSupport

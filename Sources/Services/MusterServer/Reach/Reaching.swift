@@ -53,6 +53,11 @@ struct Reaching: Sendable {
         ([call.peer] + call.identity.addresses).compactMap { IPAddress($0) }
     }
 
+    /// Whether the tailnet says that both are one; where it says nothing but addresses, the visited node judges by itself.
+    private func isSameMachine(_ one: StoredNode, _ other: StoredNode) -> Bool {
+        one.boundTo.id == other.boundTo.id && !one.boundTo.id.hasPrefix("address:")
+    }
+
     /// Nodes that may be asked, in an order by chance: lately in contact, and elsewhere on the tailnet.
     private func candidates(besides node: NodeID, at time: UTCTime) -> [NodeID] {
         guard let host = service.nodes[node] else { return [] }
@@ -62,7 +67,7 @@ struct Reaching: Sendable {
                 return false
             }
             return entry.node.id != node && !entry.node.keyLife.isLimited(at: time)
-                && (host.node.tailnet == nil || entry.node.boundTo.id != host.node.boundTo.id)
+                && !isSameMachine(entry.node, host.node)
         }.map(\.node.id).shuffled()
     }
 }

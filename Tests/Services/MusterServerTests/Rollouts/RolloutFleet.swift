@@ -16,7 +16,8 @@ struct RolloutFleet {
     /// The target paths of hello 1.0 and 2.0.
     let old: String
     let new: String
-    let nodes: [TestNode]
+    private(set) var nodes: [TestNode]
+    private let names: [String]
 
     var client: MusterClient { fixture.client }
 
@@ -54,6 +55,19 @@ struct RolloutFleet {
             nodes.append(node)
         }
         self.nodes = nodes
+        self.names = names.map(\.name)
+    }
+
+    /// The same so many minutes later: the service has noticed, and the nodes have sessions that are not over.
+    func later(minutes: Int64) async throws -> RolloutFleet {
+        fixture.clock.advance(seconds: minutes * 60)
+        try await fixture.server.service.rollouts.tick(at: fixture.clock.now())
+        var later = self
+        later.nodes = []
+        for (node, name) in zip(nodes, names) {
+            later.nodes.append(try await TestNode(fixture, node.id, TestKey("node-" + name)))
+        }
+        return later
     }
 
     /// Asks for an upgrade to 2.0, or for a roll-back to 1.0; returns the rollout's id.

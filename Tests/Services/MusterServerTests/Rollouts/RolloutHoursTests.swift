@@ -49,12 +49,6 @@ struct RolloutHoursTests {
         return simulator
     }
 
-    /// Lets time go on by so many minutes, and the service notice it.
-    private func pass(_ minutes: Int64, _ fleet: RolloutFleet) async throws {
-        fleet.fixture.clock.advance(seconds: minutes * 60)
-        try await fleet.fixture.server.service.rollouts.tick(at: fleet.fixture.clock.now())
-    }
-
     private func report(_ node: TestNode) async throws { try await node.report(version: "1.0") }
 
     @Test("what may begin tonight is asked for today, holds with its reason, and begins when the window opens")
@@ -67,11 +61,11 @@ struct RolloutHoursTests {
             #expect(holding.state == "running")
             #expect(holding.hold?.reason.contains("outside its hours") == true, "\(String(describing: holding.hold))")
             #expect(holding.hold?.until != nil)
-            try await pass(61, fleet)
-            for node in fleet.nodes { try await report(node) }
-            for node in fleet.nodes { #expect(try await fleet.assigned(node) == [id]) }
+            let tonight = try await fleet.later(minutes: 61)
+            for node in tonight.nodes { try await report(node) }
+            for node in tonight.nodes { #expect(try await fleet.assigned(node) == [id]) }
             #expect(try await fleet.record(id).hold == nil)
-            for node in fleet.nodes { try await fleet.upgrade(node, id) }
+            for node in tonight.nodes { try await fleet.upgrade(node, id) }
             #expect(try await fleet.record(id).state == "complete")
         }
     }
@@ -91,9 +85,9 @@ struct RolloutHoursTests {
             #expect(approved.state == "running")
             #expect(approved.hold != nil)
             #expect(try await fleet.assigned(fleet.nodes[0]) == [])
-            try await pass(61, fleet)
-            try await report(fleet.nodes[0])
-            #expect(try await fleet.assigned(fleet.nodes[0]) == [id])
+            let node = try #require(try await fleet.later(minutes: 61).nodes.first)
+            try await report(node)
+            #expect(try await fleet.assigned(node) == [id])
         }
     }
 
@@ -103,24 +97,23 @@ struct RolloutHoursTests {
         try await RolloutFleet.run([("alpha", []), ("beta", []), ("gamma", [])], simulator: simulator) { fleet in
             let strategy = RolloutStrategy(stages: [.percent(100)], bakeSeconds: 0, maxInFlight: 1)
             let id = try await fleet.start(strategy: strategy)
-            try await pass(61, fleet)
-            for node in fleet.nodes { try await report(node) }
+            var now = try await fleet.later(minutes: 61)
+            for node in now.nodes { try await report(node) }
             var first: TestNode?
-            for node in fleet.nodes where try await fleet.assigned(node) == [id] { first = node }
+            for node in now.nodes where try await fleet.assigned(node) == [id] { first = node }
             try await fleet.upgrade(try #require(first), id)
-            try await pass(60, fleet)
+            now = try await now.later(minutes: 60)
             for _ in 0..<3 {
-                for node in fleet.nodes where node.id != first?.id { try await report(node) }
-                try await pass(30, fleet)
+                for node in now.nodes where node.id != first?.id { try await report(node) }
+                now = try await now.later(minutes: 30)
             }
             let held = try await fleet.record(id)
             #expect(held.state == "running", "\(held.reason)")
             #expect(held.hold != nil)
             #expect(held.stages.allSatisfy { $0.failed == 0 })
-            try await pass(24 * 60 - 150, fleet)
-            try await pass(61, fleet)
+            now = try await now.later(minutes: 24 * 60 - 150)
             for _ in 0..<3 {
-                for node in fleet.nodes where try await fleet.record(id).state == "running" {
+                for node in now.nodes where try await fleet.record(id).state == "running" {
                     try await node.report(version: node.id == first?.id ? "2.0" : "1.0")
                     if try await fleet.assigned(node) == [id] { try await fleet.upgrade(node, id) }
                 }
@@ -195,7 +188,8 @@ struct RolloutHoursTests {
                     try await report(node)
                     for id in try await fleet.assigned(node) where ids.contains(id) { busy.append((node, id)) }
                 }
-                #expect(busy.count == 1)
+                let states = try await fleet.record(ids[0]).nodes + fleet.record(ids[1]).nodes
+                #expect(busy.count == 1, "\(states.map { ($0.name, $0.state, $0.reason) })")
                 guard let (node, id) = busy.first else { return }
                 try await fleet.upgrade(node, id)
                 done.insert(node.id)

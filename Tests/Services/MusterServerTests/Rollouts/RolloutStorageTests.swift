@@ -22,7 +22,9 @@ struct RolloutStorageTests {
             let before = try await store.read { try $0.rolloutNodes(of: id) }
             #expect(before.count == 12)
             #expect(before.map(\.position) == Array(0..<12))
-            let node = try #require(fleet.nodes.first)
+            var chosen: TestNode?
+            for node in fleet.nodes where try await fleet.assigned(node) == [id] { chosen = node }
+            let node = try #require(chosen)
             try await fleet.upgrade(node, id)
             let after = try await store.read { try $0.rolloutNodes(of: id) }
             let changed = zip(before, after).filter { $0.0.state != $0.1.state }
