@@ -9,7 +9,8 @@ import MusterSystem
 /// {"root": "/", "report_seconds": 60, "confirm_seconds": 120, "report_listeners": false,
 ///  "health": [{"tcp": {"host": "127.0.0.1", "port": 80}}, {"unit": "nginx.service"}],
 ///  "second_node": {"seconds": 60}, "reach_others": false, "pins": {"postgresql-15": "the migration is in May"},
-///  "metrics": [{"name": "errors-per-second", "command": ["/usr/local/bin/error-rate"]}]}
+///  "metrics": [{"name": "errors-per-second", "command": ["/usr/local/bin/error-rate"]}],
+///  "self_upgrade": {"watch_seconds": 300}}
 /// ```
 public struct AgentConfiguration: Hashable, Sendable {
     /// Where it is unless told.

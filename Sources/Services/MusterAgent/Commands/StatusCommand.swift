@@ -33,6 +33,7 @@ struct StatusCommand: AsyncParsableCommand {
             isRunning: isRunning,
             memory: await state.memory,
             journal: await state.journal,
+            watched: try WatchStatus(paths),
             runs: try RunStatus.read(paths),
             publicKey: try NodeKeyFile.readIfPresent(paths.key)?.publicKey ?? []
         )
@@ -46,6 +47,7 @@ struct AgentStatus: Sendable {
     let isRunning: Bool
     let memory: NodeMemory
     let journal: UpgradeJournal?
+    let watched: WatchStatus?
     let runs: [RunStatus]
     /// The node's present Ed25519 public key; empty where there is none on the disk.
     let publicKey: [UInt8]
@@ -65,7 +67,7 @@ struct AgentStatus: Sendable {
             "phase": journal.map { .string($0.phase.rawValue) } ?? .null,
             "confirm_until": journal?.confirmUntil.map { .integer($0.milliseconds) } ?? .null,
             "progress": .array(progress.map(\.json)), "key": memory.key?.json ?? .null,
-            "removed": .string(memory.removal), "runs": .array(runs.map(\.json)),
+            "watcher": watched?.json ?? .null, "removed": .string(memory.removal), "runs": .array(runs.map(\.json)),
             "public_key": .string(Hex.encode(publicKey)),
         ]
     }
@@ -106,6 +108,7 @@ struct AgentStatus: Sendable {
                 "proving   \(journal.release.package) \(journal.release.version) until \(until.wholeSeconds), else \(back)"
             )
         }
+        if let watched { lines.append("watcher   \(watched.text)") }
         lines += runs.map { "run       \($0.text)" }
         return lines.joined(separator: "\n")
     }

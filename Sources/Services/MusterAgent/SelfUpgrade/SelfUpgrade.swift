@@ -14,12 +14,14 @@ public final class SelfUpgrade: Sendable {
         case pending
         /// This very process is the new agent, and has to prove itself.
         case mustProve
-        /// The new agent has proved itself.
-        case confirmed
+        /// The new agent has proved itself; which of its checks could not be asked here, if any.
+        case confirmed(String)
         /// The version before is there, for this reason; `untouched` where it was never gone.
         case undone(String, untouched: Bool)
     }
 
+    /// Seconds that a new agent may take to start.
+    private static let startSeconds: Int64 = 10
     /// How long a watcher that was just started is given before another one is, in milliseconds.
     private static let startTime: Int64 = 5000
 
@@ -77,7 +79,9 @@ public final class SelfUpgrade: Sendable {
     }
 
     /// Puts the program that runs, and what it has to do as the watcher, on the disk; and sees that it starts.
-    func prepare(_ journal: UpgradeJournal) async throws(SystemError) {
+    ///
+    /// A new agent gets the owner's time, or what its proof may take at the longest, `proofSeconds`, where that is more.
+    func prepare(_ journal: UpgradeJournal, proofSeconds: Int64) async throws(SystemError) {
         guard case .file(let previous) = journal.source, let restart = options.restartCommand else {
             throw SystemError("watch", options.package, because: obstacle ?? "there is no way back")
         }
@@ -88,7 +92,7 @@ public final class SelfUpgrade: Sendable {
             previous: previous,
             root: root,
             restart: restart,
-            seconds: options.watchSeconds
+            seconds: max(options.watchSeconds, proofSeconds + options.steadySeconds + Self.startSeconds)
         )
         guard StoredPackage.open(paths.saved(previous), previous) != nil else {
             throw SystemError("watch", options.package, because: "\(paths.saved(previous)) is damaged or gone")
@@ -124,7 +128,7 @@ public final class SelfUpgrade: Sendable {
     func outlook() throws(SystemError) -> Outlook {
         let progress = try folder.progress()
         switch try folder.verdict() {
-        case .confirmed: return .confirmed
+        case .confirmed(let note): return .confirmed(note)
         case .undone(let reason):
             guard progress.phase == .ended else { return .pending }
             return .undone(reason, untouched: !progress.hasChanged && !progress.hasRestarted)
@@ -147,9 +151,15 @@ public final class SelfUpgrade: Sendable {
     /// Removes the watcher's files; false while it is still there.
     func clear() throws(SystemError) -> Bool { try folder.clear() }
 
+    /// Until when the new agent must have proved itself, were it restarted now.
+    func proofEnd(from now: UTCTime) -> UTCTime {
+        now.adding(seconds: (try? folder.plan())?.seconds ?? options.watchSeconds)
+    }
+
     /// What is going on, for reports.
     func note(_ journal: UpgradeJournal) -> String {
-        "the agent upgrades itself, watched by its \(journal.source?.version ?? "own") program: the new one has "
-            + "\(options.watchSeconds) seconds from its restart to prove itself, or the one before is put back"
+        let seconds = (try? folder.plan())?.seconds ?? options.watchSeconds
+        return "the agent upgrades itself, watched by its \(journal.source?.version ?? "own") program: the new one has "
+            + "\(seconds) seconds from its restart to prove itself, or the one before is put back"
     }
 }

@@ -38,6 +38,9 @@ public struct SelfUpgradeOptions: Hashable, Sendable {
     var restartCommand: [String]? {
         if let restart { return restart }
         guard Directory.exists("/run/systemd/system") else { return nil }
-        return ["systemctl", "restart", "muster-agent.service"]
+        let unit = "muster-agent.service"
+        // A version that ended again and again may have used up its starts; the one that follows begins anew.
+        let words = "systemctl daemon-reload; systemctl reset-failed \(unit); exec systemctl restart \(unit)"
+        return ["/bin/sh", "-c", words]
     }
 }

@@ -57,7 +57,10 @@ extension UpgradeRunner {
         var backoff = Backoff(limits.retry, seed: clock.random())
         while true {
             do throws(SystemError) {
-                try await own.prepare(journal)
+                try await own.prepare(
+                    journal,
+                    proofSeconds: limits.proofSeconds(journal.release.healthChecks + checks)
+                )
                 return true
             } catch {
                 try ensureRunning()
@@ -76,8 +79,8 @@ extension UpgradeRunner {
         case (.installing, .undone(let reason, untouched: true)): try await apply(.unchanged(reason))
         case (_, .undone(let reason, _)): try await apply(.undone(reason))
         case (.installing, _):
-            try await apply(.installed(confirmUntil: clock.now().adding(seconds: own.options.watchSeconds)))
-        case (_, .confirmed): try await apply(.confirmed(""))
+            try await apply(.installed(confirmUntil: own.proofEnd(from: clock.now())))
+        case (_, .confirmed(let note)): try await apply(.confirmed(note))
         case (_, .mustProve): try await prove(journal, own)
         case (_, .pending): break
         }
@@ -115,8 +118,12 @@ extension UpgradeRunner {
     /// This is the new agent: the checks of any upgrade, some time in one life, and one more report.
     private func prove(_ journal: UpgradeJournal, _ own: SelfUpgrade) async throws(UpgradeStop) {
         own.keepWatcher(at: clock.monotonic())
-        let proof = try await proof(of: journal)
-        if case .undone(let reason) = proof { return try await claim(.undone(reason), own) }
+        let note: String
+        switch try await proof(of: journal) {
+        case .confirmed(let words): note = words
+        case .undone(let reason): return try await claim(.undone(reason), own)
+        default: return
+        }
         let seconds = own.options.steadySeconds
         logger.notice(
             "the new agent has reported",
@@ -126,7 +133,7 @@ extension UpgradeRunner {
         while !own.isDecided {
             if await reporting.report(within: limits.courtesySeconds) == nil {
                 try ensureRunning()
-                return try await claim(.confirmed, own)
+                return try await claim(.confirmed(note), own)
             }
             try ensureRunning()
             guard await sleep(.milliseconds(limits.confirmPause)) else { throw .cancelled }

@@ -10,7 +10,7 @@ extension UpgradeWatcher {
         var backoff = Backoff(limits.putBack, seed: clock.random())
         while !Task.isCancelled {
             guard let found = await found() else { return }
-            if isUntouched(found) { return enter(progress.hasRestarted ? .returning : .ended) }
+            if isBack(found) { return enter(next) }
             guard let reason = await putBackFailure() else { continue }
             let wait = backoff.next() ?? .seconds(300)
             logger.error("cannot put the version before back", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
@@ -30,8 +30,11 @@ extension UpgradeWatcher {
         }
     }
 
+    /// Scripts of a package may have stopped the agent: it is restarted wherever anything was changed.
+    private var next: WatchProgress.Phase { progress.hasChanged || progress.hasRestarted ? .returning : .ended }
+
     /// Whether the version before is there, whole, and no package manager of ours can still be at work.
-    private func isUntouched(_ found: PackageState) -> Bool {
+    private func isBack(_ found: PackageState) -> Bool {
         guard !progress.isBusy, found == .installed(version: plan.previous.version) else { return false }
         return plan.previous.version != plan.release.version || !progress.hasChanged
     }
@@ -42,6 +45,8 @@ extension UpgradeWatcher {
         guard let file = StoredPackage.open(path, plan.previous) else { return "\(path) is damaged or gone" }
         progress.hasChanged = true
         progress.isBusy = true
+        // From here on the room that was kept belongs to the package manager.
+        RollbackReserve(path: paths.reserve).release()
         enter(.puttingBack)
         do throws(PackageError) {
             try await installer.restore(plan.release.package, from: file)
@@ -50,7 +55,7 @@ extension UpgradeWatcher {
         }
         progress.isBusy = false
         if plan.previous.version == plan.release.version {
-            enter(progress.hasRestarted ? .returning : .ended)
+            enter(next)
             return nil
         }
         guard let found = await found() else { return nil }

@@ -8,8 +8,8 @@ import CanonicalJSON
 /// ```
 /// The new agent says yes once it has proved itself; it, or the watcher when the time is over, says no.
 public enum WatchVerdict: Hashable, Sendable {
-    /// The new agent stays.
-    case confirmed
+    /// The new agent stays; which of its checks could not be asked here, if any.
+    case confirmed(String)
     /// It goes, and why.
     case undone(String)
 
@@ -17,12 +17,13 @@ public enum WatchVerdict: Hashable, Sendable {
     static let byteLimit = 65536
 
     init(_ fields: JSONFields) throws(JSONError) {
-        self = try fields.bool("confirmed") ? .confirmed : .undone(try fields.string("reason", limit: 8192))
+        let reason = try fields.string("reason", limit: 8192)
+        self = try fields.bool("confirmed") ? .confirmed(reason) : .undone(reason)
     }
 
     var json: JSONValue {
         switch self {
-        case .confirmed: ["confirmed": .bool(true), "reason": ""]
+        case .confirmed(let note): ["confirmed": .bool(true), "reason": .string(note.bounded(4096))]
         case .undone(let reason): ["confirmed": .bool(false), "reason": .string(reason.bounded(4096))]
         }
     }
