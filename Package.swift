@@ -358,6 +358,16 @@ let testTargets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "SelfUpgradeTests",
+        dependencies: [
+            "CanonicalJSON", "OpenSSHFormats", "MusterSystem", "PackageInstaller", "MusterTestSupport", "musterd",
+            "muster",
+            "muster-agent",
+        ],
+        path: "Tests/Integration/SelfUpgradeTests",
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",

@@ -32,6 +32,29 @@ import Testing
         #expect(try Directory.entries(folder.path) == ["state"])
     }
 
+    @Test("of several who create a file one alone does, and what it wrote stays")
+    func createdOnce() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("verdict")
+        #expect(try AtomicFile.create([1], at: path))
+        #expect(try !AtomicFile.create([2], at: path))
+        #expect(try BoundedFile.read(path, limit: 16) == [1])
+        #expect(try Directory.entries(folder.path) == ["verdict"])
+    }
+
+    @Test("a copy has the whole contents, whatever becomes of the original, and the mode that was asked for")
+    func copied() throws {
+        let folder = try TemporaryFolder()
+        let bytes = (0..<600_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        try AtomicFile.write(bytes, to: folder.file("program"))
+        try AtomicFile.copy(folder.file("program"), to: folder.file("copy"), mode: 0o700)
+        try AtomicFile.write([1], to: folder.file("program"))
+        #expect(try BoundedFile.read(folder.file("copy"), limit: 1 << 20) == bytes)
+        #expect(try OpenFile(folder.file("copy")).status().st_mode & 0o777 == 0o700)
+        #expect(throws: SystemError.self) { try AtomicFile.copy(folder.file("none"), to: folder.file("copy")) }
+        #expect(try Directory.entries(folder.path) == ["copy", "program"])
+    }
+
     @Test("a file over its limit is refused, a missing one is nil")
     func bounded() throws {
         let folder = try TemporaryFolder()

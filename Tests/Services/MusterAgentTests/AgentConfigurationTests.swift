@@ -29,4 +29,27 @@ import Testing
         let file = try folder.write("agent.json", "{\"confirm_seconds\": \(seconds)}".utf8)
         #expect(throws: SystemError.self) { try AgentConfiguration.load(file) }
     }
+
+    @Test("the node's owner may say how the agent restarts itself, and how long a new one has to prove itself")
+    func selfUpgrade() throws {
+        let folder = try TemporaryFolder()
+        let usual = try AgentConfiguration.load(folder.file("none")).upgrade
+        #expect(usual.package == "muster-agent")
+        #expect(usual.watchSeconds == 300)
+        #expect(usual.steadySeconds == 15)
+        let text = "{\"self_upgrade\": {\"restart\": [\"/bin/sv\", \"restart\", \"agent\"], \"watch_seconds\": 60}}"
+        let upgrade = try AgentConfiguration.load(folder.write("agent.json", text.utf8)).upgrade
+        #expect(upgrade.restart == ["/bin/sv", "restart", "agent"])
+        #expect(upgrade.watchSeconds == 60)
+    }
+
+    @Test(
+        "times that no new agent could keep, and an empty command, are refused",
+        arguments: ["\"watch_seconds\": 9", "\"watch_seconds\": 10, \"steady_seconds\": 10", "\"restart\": []"]
+    )
+    func impossibleSelfUpgrade(member: String) throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write("agent.json", "{\"self_upgrade\": {\(member)}}".utf8)
+        #expect(throws: SystemError.self) { try AgentConfiguration.load(file) }
+    }
 }

@@ -166,21 +166,27 @@ public actor FleetFixture {
 
     /// Lets nodes with these names and this tag in, starts their agents and waits for their first reports.
     public func addNodes(_ names: [String], tag: String = "web") async throws {
+        try await enrollNodes(names, tag: tag)
+        for name in names { try startAgent(name) }
+        try await waitUntilOnline(names)
+    }
+
+    /// Lets nodes in without starting their agents; `settings` are further members of their configuration.
+    public func enrollNodes(_ names: [String], tag: String = "web", settings: String? = nil) async throws {
         let token = try await muster(["enroll", "token", "--tag", tag, "--uses", "\(names.count)"])
-        try folder.write("token", token.utf8)
+        let tokenFile = try folder.write("token-\(names[0])", token.utf8)
         for name in names {
             try Directory.create(root(name), mode: 0o755)
-            let settings = "\"report_seconds\": 1\(placement.agentSettings)"
-            try folder.write("nodes/\(name)/agent.json", "{\"root\": \"\(root(name))\", \(settings)}".utf8)
+            let more = placement.agentSettings + (settings.map { ", " + $0 } ?? "")
+            let text = "{\"root\": \"\(root(name))\", \"report_seconds\": 1\(more)}"
+            try folder.write("nodes/\(name)/agent.json", text.utf8)
             let (program, arguments) = placement.command(
                 name,
                 try BuiltProgram("muster-agent").path,
-                ["enroll", "--service", address, "--token-file", folder.file("token"), "--name", name] + state(name)
+                ["enroll", "--service", address, "--token-file", tokenFile, "--name", name] + state(name)
             )
             try await succeed(program, arguments)
-            try startAgent(name)
         }
-        try await waitUntilOnline(names)
     }
 
     /// Until its first report a node's architecture is unknown, and no rollout selects it.
