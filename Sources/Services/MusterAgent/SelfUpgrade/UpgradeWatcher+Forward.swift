@@ -61,7 +61,8 @@ extension UpgradeWatcher {
         do throws(PackageError) {
             try await installer.install(file)
         } catch {
-            progress.isBusy = false
+            // Damaged is damaged, whatever the package manager's database says of it.
+            progress.isBusy = error.code == .damaged
             switch error.code {
             case .locked, .unavailable:
                 progress.begun -= 1

@@ -179,6 +179,10 @@ extension WatchedNode: PackageInstalling {
 
     func versions(of packages: Set<String>) async throws(PackageError) -> [String: String] { [:] }
 
+    func repair(_ package: String) async throws(PackageError) { throw PackageError(.failed, "nobody asked for that") }
+
+    func restore(_ package: String, from file: OpenFile) async throws(PackageError) { try await install(file) }
+
     func remove(_ package: String) async throws(PackageError) { throw PackageError(.failed, "nobody asked for that") }
 
     func install(_ file: OpenFile) async throws(PackageError) {
