@@ -77,9 +77,12 @@ public struct RPMInstaller: PackageInstalling {
     public func repair(_ package: String) async throws(PackageError) {
         guard case .partial(let newest, _) = try await state(of: package) else { return }
         try await keepOnly(newest, of: package)
+        guard try await !isDamaged(package), case .installed = try await state(of: package) else {
+            throw PackageError(.damaged, "\(package) \(newest) is not whole: it must be installed again")
+        }
     }
 
-    /// Installs; where that fails, without scripts; then removes every other version, without scripts.
+    /// Installs; where that fails, does so without any scripts, which lets every other version go.
     public func restore(_ package: String, from file: OpenFile) async throws(PackageError) {
         let identity = try RPMArchive.head(of: file).head.identity
         do throws(PackageError) {
@@ -87,9 +90,7 @@ public struct RPMInstaller: PackageInstalling {
         } catch {
             guard [.failed, .damaged, .hung].contains(error.code) else { throw error }
         }
-        let isThere = try await installed(package).contains(identity.version.text)
-        if !isThere { try await upgrade(file, identity, more: ["--noscripts"]) }
-        try await keepOnly(identity.version.text, of: package)
+        try await upgrade(file, identity, more: ["--noscripts"])
         guard try await !isDamaged(package) else { throw PackageError(.damaged, "\(identity) is back, but not whole") }
     }
 

@@ -65,7 +65,8 @@ extension PackageSourceTests {
             } catch {
                 #expect(error.code == .failed, "\(error)")
             }
-            if script == "postinst", version == "1.0" { try fixture.folder.write("calm", []) }
+            // A version that cannot be installed at all is none to go back to.
+            if version == "1.0", ["preinst", "postinst"].contains(script) { try fixture.folder.write("calm", []) }
             try await installer.restore("probe", from: old)
             try await expectWhole("1.0")
         }

