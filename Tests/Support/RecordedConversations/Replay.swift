@@ -144,7 +144,7 @@ public struct Replay: Sendable {
     /// Members whose own members are names of things.
     private static let maps: Set<String> = [
         "packages", "operators", "groups", "commands", "parameters", "environment", "arguments", "sealed", "targets",
-        "meta", "keys", "roles", "hashes", "metrics", "local_pins",
+        "meta", "keys", "roles", "hashes", "metrics", "local_pins", "limits", "tag_in_flight",
     ]
 
     /// The document with a member in each of its objects that nobody knows.
