@@ -33,16 +33,16 @@ struct NodeHoldCommandTests {
         try await fleet { workshop, ada in
             let held = await ada.muster("node", "hold", "db1", "--reason", "month end", "--for", "2d")
             #expect(held.status == 0, "\(held.all)")
-            #expect(held.output == "db1 held: by ada just now, 2 d left: month end\n", "\(held.output)")
+            #expect(held.output == "db1 held: by ada (now, 2 d left): month end\n", "\(held.output)")
             let until = workshop.service.with { $0.nodes.first?.hold?.until }
             #expect(until == FakeService.time.adding(seconds: 2 * 86400))
             #expect(await ada.muster("node", "list").output.contains("online, held by ada: month end"))
             let show = await ada.muster("node", "show", "db1").output
-            #expect(show.contains("held          by ada"), "\(show)")
+            #expect(show.contains("held" + String(repeating: " ", count: 10) + "by ada"), "\(show)")
             let free = await ada.muster("node", "unhold", "db1")
             #expect(free.output == "db1: rollouts may change every package of it\n", "\(free.all)")
             let without = await ada.muster("node", "hold", "db1")
-            #expect(without.status == 64 || without.status == 2, "\(without.all)")
+            #expect(without.status != 0, "\(without.all)")
             let empty = await ada.muster("node", "hold", "db1", "--reason", " ")
             #expect(empty.status != 0 && workshop.service.with { $0.nodes.first?.hold } == nil)
         }

@@ -24,7 +24,7 @@ struct RealRolloutTests {
                 let added = await ada.signs("release", "add", package)
                 #expect(added.status == 0, "\(added.all)")
             }
-            try await node(workshop, ada)
+            let (client, session) = try await node(workshop, ada)
 
             let started = await ada.muster("rollout", "start", "hello", "--yes")
             #expect(started.status == 0, "\(started.all)")
@@ -36,6 +36,7 @@ struct RealRolloutTests {
             let approved = await ben.muster("rollout", "approve", id, "--yes")
             #expect(approved.status == 0, "\(approved.all)")
             #expect(approved.output.contains("running"))
+            #expect(try await client.manifest(after: 0, wait: 0, session: session) != nil)
 
             let halted = await ben.muster("rollout", "halt", id, "--reason", "the site is slow")
             #expect(halted.status == 0, "\(halted.all)")
@@ -46,6 +47,10 @@ struct RealRolloutTests {
 
             let back = await ada.muster("rollout", "roll-back", id, "--yes")
             #expect(back.status == 0, "\(back.all)")
+            #expect(
+                back.output.contains("hello 1.1 goes back to 1.0: the version that 1 node had before"),
+                "\(back.all)"
+            )
             #expect(back.output.contains("roll back hello to 1.0"))
             let second = try await newest(ada)
             #expect(second != id)
@@ -54,6 +59,9 @@ struct RealRolloutTests {
 
             #expect(try await state(ben, id) == "cancelled", "a roll-back ends the rollout that it undoes")
 
+            #expect(try await state(ben, second) == "running", "who was handed the bad version has to answer")
+            let undone = await ben.muster("rollout", "cancel", second, "--reason", "done by hand")
+            #expect(undone.status == 0, "\(undone.all)")
             let third = await ada.muster("rollout", "start", "hello", "--yes")
             #expect(third.status == 0, "\(third.all)")
             let last = try await newest(ada)
@@ -62,6 +70,7 @@ struct RealRolloutTests {
             #expect(cancelled.output.contains("cancelled: not needed"))
             let again = await ada.muster("rollout", "resume", last)
             #expect(again.status == 1, "\(again.all)")
+            await client.close()
         }
     }
 
@@ -90,7 +99,7 @@ struct RealRolloutTests {
     }
 
     /// A node that joins with a token of ada's and reports hello 1.0, and does nothing else.
-    private func node(_ workshop: Workshop, _ ada: Person) async throws {
+    private func node(_ workshop: Workshop, _ ada: Person) async throws -> (MusterClient, session: String) {
         let line = await ada.muster("enroll", "token", "--tag", "web")
         let token = try #require(EnrollmentToken(line: line.output), "\(line.all)")
         let key = TestKey("real rollout node")
@@ -113,7 +122,7 @@ struct RealRolloutTests {
         )
         let report = NodeReport.bookworm(packages: ["hello": "1.0"])
         _ = try await client.report(report, session: session.token)
-        await client.close()
+        return (client, session.token)
     }
 
     private func rollouts(_ person: Person) async throws -> [JSONFields] {

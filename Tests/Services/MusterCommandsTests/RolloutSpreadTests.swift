@@ -59,7 +59,9 @@ struct RolloutSpreadTests {
             let body = UpgradeBody(
                 package: "hello",
                 version: "2.0",
-                targets: [],
+                targets: [
+                    UpgradeBody.Target(path: "releases/x.deb", length: 1, sha256: [UInt8](repeating: 0, count: 32))
+                ],
                 nodes: [.every],
                 strategy: RolloutStrategy()
             )

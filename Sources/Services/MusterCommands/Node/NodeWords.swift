@@ -61,7 +61,7 @@ struct NodeWords: Sendable {
 
     private func held(_ hold: HoldRecord) -> String {
         let until = hold.until.map { ", \(Moments.span(Int(clamping: $0.seconds - now.seconds))) left" } ?? ""
-        return "by \(hold.by) \(Moments.ago(hold.since, now: now))\(until): \(hold.reason)"
+        return "by \(hold.by) (\(Moments.ago(hold.since, now: now))\(until)): \(hold.reason)"
     }
 
     /// The state, and why nothing happens where nothing does.

@@ -67,7 +67,8 @@ struct RolloutRollBack: ContextCommand {
             )
             guard !plan.changes.isEmpty else {
                 throw CommandFailure.refused(
-                    "no node has \(plan.package) \(plan.bad) or is about to get it: there is nothing to roll back"
+                    "no node has \(plan.package) \(plan.bad) or is about to get it: there is nothing to roll back "
+                        + "(muster rollout cancel \(id.text.prefix(8)) ends it)"
                 )
             }
             if !json { show(plan, context) }
