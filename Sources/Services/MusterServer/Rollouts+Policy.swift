@@ -165,7 +165,9 @@ extension Rollouts {
 
     /// Tells rollouts of nodes that were changed and have not been in contact since.
     func listen(at time: UTCTime) async throws {
-        guard time >= nextListening, !live.isEmpty else { return }
+        guard time >= nextListening else { return }
+        // A clock that was set forward, or a service that was stopped, has heard nothing meanwhile.
+        if time > nextListening.adding(seconds: Self.listeningPace * 4) { listeningSince = time }
         nextListening = time.adding(seconds: Self.listeningPace)
         let since = time.adding(seconds: -Self.silence)
         guard listeningSince <= since else { return }

@@ -261,6 +261,29 @@ struct RolloutHoursTests {
         }
     }
 
+    @Test("a node that confirmed and then is silent for long counts as lost; a clock that jumps is no silence")
+    func silence() async throws {
+        try await RolloutFleet.run([("alpha", []), ("beta", [])]) { fleet in
+            let rollouts = fleet.fixture.server.service.rollouts
+            let strategy = RolloutStrategy(stages: [.count(1), .percent(100)], bakeSeconds: 86400)
+            let id = try await fleet.start(strategy: strategy)
+            var canary: TestNode?
+            for node in fleet.nodes where try await fleet.assigned(node) == [id] { canary = node }
+            try await fleet.upgrade(try #require(canary), id)
+            fleet.fixture.clock.advance(seconds: 1200)
+            try await rollouts.listen(at: fleet.fixture.clock.now())
+            #expect(try await fleet.record(id).state == "running", "nobody listened meanwhile")
+            // The service listens by itself too, at the same clock.
+            for _ in 0..<50 {
+                fleet.fixture.clock.advance(seconds: 31)
+                try await rollouts.listen(at: fleet.fixture.clock.now())
+            }
+            let halted = try await fleet.record(id)
+            #expect(halted.state == "halted")
+            #expect(halted.reason.contains("lost contact"), "\(halted.reason)")
+        }
+    }
+
     /// Publishes another policy.
     private func publish(_ fleet: RolloutFleet, _ change: (inout JSONObject) -> Void) async throws {
         var simulator = fleet.fixture.fleet
