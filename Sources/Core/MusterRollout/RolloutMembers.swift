@@ -93,6 +93,8 @@ extension Rollout {
         nodes[index].reason = reason
         nodes[index].keepsPlace = state == .lost && !cohorts[node.cohort].tags.isEmpty
         if !sharesDeadline { nodes[index].since = clock }
+        // One that was sent back and is heard of late had its turn in the stage that is open now.
+        if state.isTried, node.stage == nil, node.wasAssigned { nodes[index].stage = stage }
         count(nodes[index], 1)
         if state.isInFlight { inFlight.insert(index) } else { inFlight.remove(index) }
         if nodes[index].keepsPlace { kept.insert(index) } else { kept.remove(index) }

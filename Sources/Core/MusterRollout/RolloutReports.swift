@@ -149,6 +149,7 @@ extension Rollout {
             return fail(index, .failed, "confirmed version \(progress.version) instead of \(version)")
         }
         move(index, to: .confirmed)
+        enqueueTurn(index)
     }
 
     /// Also for a node that failed before in another way: the failure is counted once.
