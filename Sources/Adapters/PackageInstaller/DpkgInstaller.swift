@@ -104,14 +104,20 @@ public struct DpkgInstaller: PackageInstalling {
     ///
     /// Those are all that can stand in the way of a version that has been whole here before.
     public func restore(_ package: String, from file: OpenFile) async throws(PackageError) {
-        try await despiteScripts(of: package) { () async throws(PackageError) in try await install(file) }
+        try await despiteScripts(
+            of: { () throws(PackageError) in
+                try DebianSet.isSet(file) ? try DebianSet.inspect(file).map(\.identity.name) : [package]
+            },
+            { () async throws(PackageError) in try await install(file) }
+        )
     }
 
     /// Runs `dpkg --remove`; where a script of the package fails, without it.
     public func remove(_ package: String) async throws(PackageError) {
-        try await despiteScripts(of: package) { () async throws(PackageError) in
-            try await change("remove \(package)", ["--remove", "--", package])
-        }
+        try await despiteScripts(
+            of: { [package] },
+            { () async throws(PackageError) in try await change("remove \(package)", ["--remove", "--", package]) }
+        )
     }
 
     private var ownsRoot: Bool { root != "/" }
@@ -146,15 +152,16 @@ public struct DpkgInstaller: PackageInstalling {
     }
 
     private func despiteScripts(
-        of package: String,
+        of packages: () throws(PackageError) -> [String],
         _ body: () async throws(PackageError) -> Void
     ) async throws(PackageError) {
         do throws(PackageError) {
             return try await body()
         } catch {
-            guard error.code == .failed || error.code == .hung, try await removeScripts(of: package) else {
-                throw error
-            }
+            guard error.code == .failed || error.code == .hung else { throw error }
+            var removed = false
+            for package in try packages() where try await removeScripts(of: package) { removed = true }
+            guard removed else { throw error }
         }
         try await body()
     }

@@ -62,6 +62,18 @@ import Testing
         }
     }
 
+    @Test("a set goes back although a script of one of its packages that go fails")
+    func failingScript() async throws {
+        let installer = DpkgInstaller(root: folder.file("root"))
+        let first = try await pair("1.0")
+        try await installer.install(first)
+        let client = try await package("client", "2.0", scripts: ["prerm": "exit 1"])
+        try await installer.install(try set([try await package("server", "2.0"), client], name: "2.0.debs"))
+        await #expect(throws: PackageError(.failed, "")) { try await installer.install(first) }
+        try await installer.restore("server", from: first)
+        #expect(try await installer.versions(of: ["server", "client"]) == ["server": "1.0", "client": "1.0"])
+    }
+
     @Test("a set swapped after verification is not what gets installed")
     func swapped() async throws {
         let good = try await pair("1.0")
