@@ -19,12 +19,12 @@ struct RolloutStorageTests {
         try await RolloutFleet.run(names) { fleet in
             let id = try await fleet.start()
             let store = fleet.fixture.server.service.store
-            let before = try await store.read { try $0.rolloutNodes(of: id) }
-            #expect(before.count == 12)
-            #expect(before.map(\.position) == Array(0..<12))
             var chosen: TestNode?
             for node in fleet.nodes where try await fleet.assigned(node) == [id] { chosen = node }
             let node = try #require(chosen)
+            let before = try await store.read { try $0.rolloutNodes(of: id) }
+            #expect(before.count == 12)
+            #expect(before.map(\.position) == Array(0..<12))
             try await fleet.upgrade(node, id)
             let after = try await store.read { try $0.rolloutNodes(of: id) }
             let changed = zip(before, after).filter { $0.0.state != $0.1.state }
