@@ -163,11 +163,11 @@ struct PolicySourceTests {
         arguments: [
             (
                 "freezes:\n  - {name: a, from: x, until: y, nodes: ['*']}\n",
-                "p.yaml:9:23: freezes[0].from: is not a time"
+                "p.yaml:9:15: freezes[0].from: is not a time"
             ),
             (
                 "freezes:\n  - {name: a, from: '2027-03-25', until: '2027-03-26 08:00', zone: UTC, nodes: ['*']}\n",
-                "p.yaml:9:23: freezes[0].from: '2027-03-25' is not YYYY-MM-DD HH:MM, by the clock of UTC"
+                "p.yaml:9:15: freezes[0].from: '2027-03-25' is not YYYY-MM-DD HH:MM, by the clock of UTC"
             ),
             (
                 "freezes:\n  - {name: a, from: '2027-03-25 08:00', until: '2027-03-25 08:00', zone: UTC, nodes: ['*']}\n",

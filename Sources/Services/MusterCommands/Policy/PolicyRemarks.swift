@@ -141,7 +141,7 @@ struct PolicyRemarks {
     private mutating func lookAtPace() {
         for (index, freeze) in policy.freezes.enumerated() {
             let path = "freezes[\(index)]"
-            if freeze.until <= now { warn(path, "the freeze is over since \(freeze.until)") }
+            if freeze.until <= now { mention(path, "the freeze is over since \(freeze.until)") }
             if freeze.nodes.isEmpty { warn(path, "the freeze is for no nodes: 'nodes' is empty") }
         }
         guard let giveable = giveableTags else { return }
