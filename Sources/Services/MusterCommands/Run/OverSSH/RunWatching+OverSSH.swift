@@ -31,15 +31,20 @@ extension RunWatching {
             } body: {
                 try await work.value
             }
-            if work.isCancelled {
-                _ = try await service.authorized { client, token in
-                    try await client.cancelRun(id, reason: "interrupted", session: token)
-                }
-            }
+            if work.isCancelled { try await cancel(id) }
         }
         let record = try await ended(id)
         await display.show(record)
         try await conclude(record, display)
+    }
+
+    /// Ends the run itself, where what became of its nodes has not ended it already.
+    private func cancel(_ id: RunID) async throws {
+        let record = try await service.reading { try await $0.run(id, session: $1) }
+        guard !record.state.isFinal else { return }
+        _ = try await service.authorized { client, token in
+            try await client.cancelRun(id, reason: "interrupted", session: token)
+        }
     }
 
     /// The run once it may be carried out, or is over.
