@@ -58,10 +58,12 @@ import Testing
         let folder = try TemporaryFolder()
         let path = try folder.write("pairs", pairs.map { "\($0) \($1)\n" }.joined().utf8)
         let script = """
+            local relations = {}
             for line in io.lines("\(path)") do
               local blank = string.find(line, " ", 1, true)
-              print(rpm.vercmp(string.sub(line, 1, blank - 1), string.sub(line, blank + 1)))
+              relations[#relations + 1] = rpm.vercmp(string.sub(line, 1, blank - 1), string.sub(line, blank + 1))
             end
+            print(table.concat(relations, "\n"))
             """
         let result = try await Command("/usr/bin/rpm", ["--eval", "%{lua:\(script)}"])
             .run(timeout: .seconds(300), outputLimit: 1 << 20)
