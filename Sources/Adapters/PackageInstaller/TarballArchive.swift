@@ -111,7 +111,9 @@ struct TarballArchive {
             try budget.take(reader, entry, limit: 0) { _ in }
         case .symbolicLink(let target):
             kinds[path] = .link
-            try sink?.link(path, to: try Self.checkedLink(target, at: path))
+            // Checked where nothing is unpacked too.
+            let checked = try Self.checkedLink(target, at: path)
+            try sink?.link(path, to: checked)
             try budget.take(reader, entry, limit: 0) { _ in }
         case .other: throw PackageError(.malformed, "\(entry.path) is a device, a pipe or a socket")
         }
