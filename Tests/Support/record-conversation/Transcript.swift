@@ -187,14 +187,20 @@ struct Transcript {
         switch path {
         case "/v1/enroll":
             return answer["node"] == nil ? ["code": JSONPlace("/code")] : ["node": JSONPlace("/node")]
-        case "/v1/node/challenge": return ["challenge": JSONPlace("/challenge")]
-        case "/v1/node/session": return ["session": JSONPlace("/token")]
+        // An agent may have several of them under way.
+        case "/v1/node/challenge": return [numbered("challenge"): JSONPlace("/challenge")]
+        case "/v1/node/session": return [numbered("session"): JSONPlace("/token")]
         case "/v1/node/manifest": return ["sequence": JSONPlace("/signed/sequence")]
         case "/tuf/metadata/timestamp.json":
             let version = JSONPlace(["signed", "meta", "snapshot.json", "version"])
             return ["timestamp": JSONPlace("/signed/version"), "version:snapshot.json": version]
         default: return path.hasPrefix("/tuf/metadata/") ? metadata(answer) : [:]
         }
+    }
+
+    /// The name of one more variable of a kind.
+    private func numbered(_ kind: String) -> String {
+        "\(kind)-\(variables.values.keys.count { $0.hasPrefix(kind + "-") } + 1)"
     }
 
     /// Takes the rollouts and runs that a manifest tells of and that were not known: in whatever order they stand there.
