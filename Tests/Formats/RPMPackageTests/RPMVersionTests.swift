@@ -63,7 +63,7 @@ import Testing
               local blank = string.find(line, " ", 1, true)
               relations[#relations + 1] = rpm.vercmp(string.sub(line, 1, blank - 1), string.sub(line, blank + 1))
             end
-            print(table.concat(relations, "\n"))
+            print(table.concat(relations, "\\n"))
             """
         let result = try await Command("/usr/bin/rpm", ["--eval", "%{lua:\(script)}"])
             .run(timeout: .seconds(300), outputLimit: 1 << 20)
