@@ -116,7 +116,8 @@ struct LiveSessionUpgradeTests {
     ) async throws -> (installed: Set<String>, listener: String, banner: String) {
         try await machine.waitUntilReachable(chroot)
         let banner = try await Command("/usr/bin/ssh", ["-v"] + machine.arguments("true")).run(timeout: .seconds(120))
-        let line = banner.errorText.split(separator: "\n").first { $0.contains("remote software version") }
+        // ssh ends its own lines with a carriage return too, which Swift takes for one character with the newline.
+        let line = banner.errorText.split(whereSeparator: \.isNewline).first { $0.contains("remote software version") }
         return (
             try await machine.installed(chroot), try machine.listener(chroot),
             line.map(String.init) ?? banner.errorText
