@@ -83,6 +83,7 @@ struct CompatibilityTests {
 
     @Test("The recordings hold every call that agents make")
     func everyCall() {
+        // Which call it is that first hears of the node's removal is chance.
         let calls: [(method: String, beginning: String, status: Int)] = [
             ("GET", "/v1/enroll/statement", 200), ("POST", "/v1/enroll", 201), ("POST", "/v1/enroll", 202),
             ("POST", "/v1/node/challenge", 200), ("POST", "/v1/node/session", 200), ("POST", "/v1/node/report", 200),
@@ -90,13 +91,14 @@ struct CompatibilityTests {
             ("POST", "/v1/node/host-certificate", 200), ("POST", "/v1/node/runs/", 200),
             ("GET", "/tuf/metadata/1.root.json", 200), ("GET", "/tuf/metadata/2.root.json", 404),
             ("GET", "/tuf/metadata/timestamp.json", 200), ("GET", "/tuf/targets/policy/", 200),
-            ("GET", "/tuf/targets/releases/", 200), ("GET", "/tuf/targets/ssh/", 200), ("POST", "/v1/node/", 401),
+            ("GET", "/tuf/targets/releases/", 200), ("GET", "/tuf/targets/ssh/", 200), ("", "/v1/node/", 401),
         ]
         for version in Set(Self.conversations.map(\.version)) {
             let exchanges = Self.conversations.filter { $0.version == version }.flatMap(\.exchanges)
             for call in calls {
                 let isThere = exchanges.contains {
-                    $0.method == call.method && $0.path.hasPrefix(call.beginning) && $0.status == call.status
+                    (call.method.isEmpty || $0.method == call.method) && $0.path.hasPrefix(call.beginning)
+                        && $0.status == call.status
                 }
                 #expect(isThere, "\(version): \(call.method) \(call.beginning) answered with \(call.status)")
             }
