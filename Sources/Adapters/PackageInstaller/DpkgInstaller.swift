@@ -1,5 +1,6 @@
 import DebianPackage
 import Glibc
+import MusterModel
 import MusterSystem
 
 /// The real dpkg, on the machine's own database or on one below a root of the node's own.
