@@ -17,7 +17,8 @@ struct NodeOrder: Comparable {
         }
     }
 
-    private let rank: UInt64
+    /// The hash: equal for two nodes only by chance.
+    let rank: UInt64
     private let node: NodeID
 
     init(_ key: Key, _ node: NodeID) {

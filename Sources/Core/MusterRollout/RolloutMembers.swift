@@ -24,19 +24,26 @@ extension Rollout {
     }
 
     private mutating func take(_ newcomers: [(order: NodeOrder, fact: NodeFact)]) {
-        let cohorts = newcomers.map { cohort($0.fact) }
-        let groups = cohorts.map { self.cohorts[$0].group }
         if stage == nil, !nodes.isEmpty { isSorted = false }
-        let turns = newcomers.indices.sorted {
-            groups[$0] != groups[$1] ? groups[$0] < groups[$1] : newcomers[$0].order < newcomers[$1].order
+        // Sorted by numbers alone, as far as they differ: names are compared only where two ranks are equal.
+        var turns: [(group: Int, rank: UInt64, cohort: Int, index: Int)] = []
+        turns.reserveCapacity(newcomers.count)
+        for index in newcomers.indices {
+            let cohort = cohort(newcomers[index].fact)
+            turns.append((cohorts[cohort].group, newcomers[index].order.rank, cohort, index))
+        }
+        turns.sort {
+            if $0.group != $1.group { return $0.group < $1.group }
+            if $0.rank != $1.rank { return $0.rank < $1.rank }
+            return newcomers[$0.index].order < newcomers[$1.index].order
         }
         indices.reserveCapacity(min(Self.nodeLimit, nodes.count + turns.count))
         for turn in turns {
             // Of two facts about one node the later one counts.
-            if let index = indices[newcomers[turn].fact.node] {
-                update(index, newcomers[turn].fact)
+            if let index = indices[newcomers[turn.index].fact.node] {
+                update(index, newcomers[turn.index].fact)
             } else if nodes.count < Self.nodeLimit {
-                append(newcomers[turn].fact, cohorts[turn])
+                append(newcomers[turn.index].fact, turn.cohort)
             }
         }
     }
