@@ -6,16 +6,7 @@ public enum AtomicFile {
     ///
     /// The file is created with `mode`, so it is never readable by more than that. On an error `path` is as it was.
     public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SystemError) {
-        let temporary = try Self.temporary(for: path, mode: mode)
-        do throws(SystemError) {
-            try temporary.write(bytes)
-            try temporary.sync()
-            guard Glibc.rename(temporary.path, path) == 0 else { throw SystemError("replace", path, errno: errno) }
-        } catch {
-            unlink(temporary.path)
-            throw error
-        }
-        try Directory.sync(Directory.parent(of: path))
+        try replace(path, mode) { temporary throws(SystemError) in try temporary.write(bytes) }
     }
 
     /// Writes `bytes` to `path` where nothing has that name yet; false where something has.
@@ -37,8 +28,7 @@ public enum AtomicFile {
     /// Copies the contents of the file `source` to `path`, replacing it whole; synced like `write`.
     public static func copy(_ source: String, to path: String, mode: UInt32 = 0o600) throws(SystemError) {
         let from = try OpenFile(source)
-        let temporary = try Self.temporary(for: path, mode: mode)
-        do throws(SystemError) {
+        try replace(path, mode) { temporary throws(SystemError) in
             var failure: SystemError?
             try from.forEachPiece { piece in
                 guard failure == nil else { return }
@@ -49,13 +39,7 @@ public enum AtomicFile {
                 }
             }
             if let failure { throw failure }
-            try temporary.sync()
-            guard Glibc.rename(temporary.path, path) == 0 else { throw SystemError("replace", path, errno: errno) }
-        } catch {
-            unlink(temporary.path)
-            throw error
         }
-        try Directory.sync(Directory.parent(of: path))
     }
 
     /// Makes `path` a symbolic link to `target` in one step: whoever looks sees the old one or the new one.
@@ -86,6 +70,24 @@ public enum AtomicFile {
     public static func rename(_ from: String, to: String) throws(SystemError) {
         guard Glibc.rename(from, to) == 0 else { throw SystemError("rename", "\(from) to \(to)", errno: errno) }
         try Directory.sync(Directory.parent(of: to))
+    }
+
+    /// What `fill` writes into a new file beside `path` takes its place, on the disk; on an error `path` is as it was.
+    private static func replace(
+        _ path: String,
+        _ mode: UInt32,
+        _ fill: (OpenFile) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        let temporary = try Self.temporary(for: path, mode: mode)
+        do throws(SystemError) {
+            try fill(temporary)
+            try temporary.sync()
+            guard Glibc.rename(temporary.path, path) == 0 else { throw SystemError("replace", path, errno: errno) }
+        } catch {
+            unlink(temporary.path)
+            throw error
+        }
+        try Directory.sync(Directory.parent(of: path))
     }
 
     private static func temporary(for path: String, mode: UInt32) throws(SystemError) -> OpenFile {

@@ -44,6 +44,23 @@ public final class OpenFile: Sendable {
         return count
     }
 
+    /// At most `count` bytes from `offset` on; fewer at the file's end.
+    public func bytes(_ count: Int, at offset: Int64) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            let result = bytes.withUnsafeMutableBytes { buffer in
+                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                return Result { () throws(SystemError) in try read(into: rest, at: offset + Int64(filled)) }
+            }
+            let more = try result.get()
+            if more == 0 { break }
+            filled += more
+        }
+        bytes.removeLast(count - filled)
+        return bytes
+    }
+
     /// Calls `body` with one piece of at most `size` bytes after another, from the beginning to the end.
     public func forEachPiece(
         size: Int = 1 << 18,

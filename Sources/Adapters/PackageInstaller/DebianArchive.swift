@@ -15,7 +15,7 @@ enum DebianArchive {
     static func control(of file: OpenFile, length: Int64) throws(PackageError) -> ControlParagraph {
         do throws(PackageError) {
             let outer = try ArchiveReader(.file(file, from: 0)) { library, handle in
-                _ = library.archive_read_support_filter_none(handle)
+                ArchiveCompression.plain.enable(library, handle)
                 _ = library.archive_read_support_format_ar(handle)
             }
             try readVersion(outer)
@@ -38,12 +38,13 @@ enum DebianArchive {
     }
 
     private static func readControl(_ outer: ArchiveReader) throws(PackageError) -> ControlParagraph {
-        let inner = try tar(outer, name: try nextMember(outer), stem: "control.tar", allowed: ["gz", "xz", "zst"])
+        let inner = try tar(outer, name: try nextMember(outer), stem: "control.tar", allowed: [.gzip, .xz, .zstd])
         var bytes: [UInt8]?
         var budget = ArchiveBudget(bytes: ArchiveLimits.controlBytes, entries: ArchiveLimits.controlEntries)
         while let header = try inner.next() {
             let entry = try ArchiveEntry(header, of: inner)
-            guard !entry.path.contains("/"), entry.isRegular || (entry.isFolder && entry.path == ".") else {
+            guard !entry.path.utf8.contains(UInt8(ascii: "/")), entry.isRegular || (entry.isFolder && entry.path == ".")
+            else {
                 throw PackageError(.malformed, "control.tar holds \(entry.path), which is not a plain file")
             }
             var content: [UInt8] = []
@@ -63,7 +64,7 @@ enum DebianArchive {
     }
 
     private static func readData(_ outer: ArchiveReader, limit: Int64) throws(PackageError) {
-        let allowed = ["", "gz", "xz", "zst", "bz2", "lzma"]
+        let allowed: Set<ArchiveCompression> = [.plain, .gzip, .xz, .zstd, .bzip2, .lzma]
         let inner = try tar(outer, name: try nextMember(outer), stem: "data.tar", allowed: allowed)
         var budget = ArchiveBudget(bytes: limit, entries: ArchiveLimits.dataEntries)
         while let header = try inner.next() {
@@ -90,26 +91,24 @@ enum DebianArchive {
         return String(cString: name)
     }
 
+    /// What the ending of a member's name says of its compression.
+    private static let compressions: [String: ArchiveCompression] = [
+        "": .plain, "gz": .gzip, "xz": .xz, "zst": .zstd, "bz2": .bzip2, "lzma": .lzma,
+    ]
+
     private static func tar(
         _ outer: ArchiveReader,
         name: String?,
         stem: String,
-        allowed: [String]
+        allowed: Set<ArchiveCompression>
     ) throws(PackageError) -> ArchiveReader {
         guard let name else { throw PackageError(.malformed, "it ends before its member \(stem)") }
         let suffix = name == stem ? "" : name.hasPrefix(stem + ".") ? String(name.dropFirst(stem.count + 1)) : nil
-        guard let suffix, allowed.contains(suffix) else {
+        guard let compression = suffix.flatMap({ compressions[$0] }), allowed.contains(compression) else {
             throw PackageError(.malformed, "it holds \(name.prefix(80).debugDescription) where \(stem) must be")
         }
         return try ArchiveReader(.member(outer)) { library, handle in
-            switch suffix {
-            case "gz": _ = library.archive_read_support_filter_gzip(handle)
-            case "xz": _ = library.archive_read_support_filter_xz(handle)
-            case "zst": _ = library.archive_read_support_filter_zstd(handle)
-            case "bz2": _ = library.archive_read_support_filter_bzip2(handle)
-            case "lzma": _ = library.archive_read_support_filter_lzma(handle)
-            default: _ = library.archive_read_support_filter_none(handle)
-            }
+            compression.enable(library, handle)
             _ = library.archive_read_support_format_tar(handle)
             // The end of the tar is not the end of the compressed stream, where xz and zstd keep their checksums: reading on
             // to that end has them compared.

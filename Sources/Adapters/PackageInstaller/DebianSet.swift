@@ -23,7 +23,7 @@ public enum DebianSet {
     }
 
     /// Whether an open file is a set rather than a package.
-    static func isSet(_ file: OpenFile) throws(PackageError) -> Bool {
+    public static func isSet(_ file: OpenFile) throws(PackageError) -> Bool {
         PackageSetHeader.begins(try read(file, PackageSetHeader.size, at: 0))
     }
 
@@ -119,28 +119,7 @@ public enum DebianSet {
 
     /// At most `count` bytes; fewer at the file's end.
     private static func read(_ file: OpenFile, _ count: Int, at offset: Int64) throws(PackageError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var filled = 0
-        do throws(SystemError) {
-            while filled < count {
-                var failure: SystemError?
-                let more = bytes.withUnsafeMutableBytes { buffer in
-                    do throws(SystemError) {
-                        let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-                        return try file.read(into: rest, at: offset + Int64(filled))
-                    } catch {
-                        failure = error
-                        return 0
-                    }
-                }
-                if let failure { throw failure }
-                if more == 0 { break }
-                filled += more
-            }
-        } catch {
-            throw PackageError(error)
-        }
-        return Array(bytes[..<filled])
+        do throws(SystemError) { return try file.bytes(count, at: offset) } catch { throw PackageError(error) }
     }
 
     private static func copy(

@@ -77,7 +77,7 @@ public struct DpkgInstaller: PackageInstalling {
 
     /// Runs `dpkg --install` on the open file, or once on all packages of a set.
     public func install(_ file: OpenFile) async throws(PackageError) {
-        if ownsRoot { try createRoot() }
+        if ownsRoot { try PackageManagerProgram.createRoot(root) }
         let files = try packages(in: file)
         let paths = files.indices.map { "/proc/self/fd/\(3 + $0)" }
         try await change("install \(Directory.name(of: file.path))", ["--install"] + paths, inherited: files)
@@ -124,14 +124,6 @@ public struct DpkgInstaller: PackageInstalling {
     private var ownsRoot: Bool { root != "/" }
 
     private var rootArguments: [String] { ownsRoot ? ["--root=\(root)"] : [] }
-
-    private func createRoot() throws(PackageError) {
-        do throws(SystemError) {
-            try Directory.create(root, mode: 0o755)
-        } catch {
-            throw PackageError(error.isDiskFull ? .diskFull : .unavailable, "\(error)")
-        }
-    }
 
     private func query(_ arguments: [String], outputLimit: Int = 65536) async throws(PackageError) -> CommandResult {
         try await program.run(dpkgQuery, rootArguments + arguments, outputLimit: outputLimit)

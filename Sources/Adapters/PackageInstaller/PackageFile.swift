@@ -60,15 +60,8 @@ public struct PackageFile: Equatable, Sendable {
 
     /// The format that a file's first bytes promise.
     public static func format(of file: OpenFile) throws(PackageError) -> PackageFormat {
-        var start = [UInt8](repeating: 0, count: 512)
-        let result = start.withUnsafeMutableBytes { buffer in
-            Result { () throws(SystemError) in try file.read(into: buffer, at: 0) }
-        }
-        do throws(SystemError) {
-            start = Array(start.prefix(try result.get()))
-        } catch {
-            throw PackageError(error)
-        }
+        let start: [UInt8]
+        do throws(SystemError) { start = try file.bytes(512, at: 0) } catch { throw PackageError(error) }
         if start.starts(with: "!<arch>\n".utf8) { return .deb }
         if start.starts(with: RPMLayout.magic) { return .rpm }
         let compressions: [[UInt8]] = [

@@ -42,6 +42,15 @@ struct PackageManagerProgram: Sendable {
         return PackageError(code, "cannot \(attempt): \(name) \(result.endingText); it said: \(Self.tail(of: result))")
     }
 
+    /// Makes the folder below which a package manager keeps all that is its own.
+    static func createRoot(_ path: String) throws(PackageError) {
+        do throws(SystemError) {
+            try Directory.create(path, mode: 0o755)
+        } catch {
+            throw PackageError(error.isDiskFull ? .diskFull : .unavailable, "\(error)")
+        }
+    }
+
     /// The last lines on one line: scripts write to both streams, the program's own complaint comes at the end.
     static func tail(of result: CommandResult) -> String {
         let lines = (result.outputText + "\n" + result.errorText).split(separator: "\n").filter {

@@ -48,17 +48,8 @@ enum RPMArchive {
             guard try file.length() >= Int64(offset) + Int64(count) else {
                 throw SystemError("read", file.path, because: "it ends too early")
             }
-            var bytes = [UInt8](repeating: 0, count: count)
-            var done = 0
-            while done < count {
-                let result = bytes.withUnsafeMutableBytes { buffer in
-                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-                    return Result { () throws(SystemError) in try file.read(into: rest, at: Int64(offset + done)) }
-                }
-                let piece = try result.get()
-                guard piece > 0 else { throw SystemError("read", file.path, because: "it ends too early") }
-                done += piece
-            }
+            let bytes = try file.bytes(count, at: Int64(offset))
+            guard bytes.count == count else { throw SystemError("read", file.path, because: "it ends too early") }
             return bytes
         } catch {
             throw PackageError(error.code == 0 ? .malformed : .unreadable, "\(error)")
@@ -84,22 +75,20 @@ enum RPMArchive {
         }
     }
 
+    /// What a header calls its payload's compression.
+    private static let compressions: [String: ArchiveCompression] = [
+        "": .plain, "gzip": .gzip, "xz": .xz, "zstd": .zstd, "bzip2": .bzip2, "lzma": .lzma,
+    ]
+
     private static func readPayload(_ file: OpenFile, _ head: RPMHead, limit: Int64) throws(PackageError) {
-        guard ["", "gzip", "xz", "zstd", "bzip2", "lzma"].contains(head.compression) else {
+        guard let compression = compressions[head.compression] else {
             throw PackageError(
                 .malformed,
                 "its payload is compressed by \(head.compression.prefix(40).debugDescription)"
             )
         }
         let reader = try ArchiveReader(.file(file, from: Int64(head.payloadOffset))) { library, handle in
-            switch head.compression {
-            case "gzip": _ = library.archive_read_support_filter_gzip(handle)
-            case "xz": _ = library.archive_read_support_filter_xz(handle)
-            case "zstd": _ = library.archive_read_support_filter_zstd(handle)
-            case "bzip2": _ = library.archive_read_support_filter_bzip2(handle)
-            case "lzma": _ = library.archive_read_support_filter_lzma(handle)
-            default: _ = library.archive_read_support_filter_none(handle)
-            }
+            compression.enable(library, handle)
             _ = library.archive_read_support_format_cpio(handle)
         }
         var budget = ArchiveBudget(bytes: limit, entries: ArchiveLimits.payloadEntries)

@@ -57,7 +57,9 @@ public struct RPMInstaller: PackageInstalling {
         var versions: [String: [String]] = [:]
         for line in result.outputText.split(separator: "\n") {
             let parts = line.split(separator: "\t").map(String.init)
-            if parts.count == 2, packages.contains(parts[0]) { versions[parts[0], default: []].append(parts[1]) }
+            if parts.count == 2, packages.contains(parts[0]) {
+                versions[parts[0], default: []].append(Self.version(parts[1]))
+            }
         }
         return versions.compactMapValues { $0.count == 1 ? $0.first : nil }
     }
@@ -128,31 +130,23 @@ public struct RPMInstaller: PackageInstalling {
         case .exited(1) where result.outputText.contains("is not installed"): return []
         default: throw program.error("ask for the state of \(package)", result)
         }
-        return result.outputText.split(separator: "\n").map {
-            $0.hasPrefix("0:") ? String($0.dropFirst(2)) : String($0)
-        }
+        return result.outputText.split(separator: "\n").map { Self.version(String($0)) }
     }
+
+    /// A version as releases name it: an epoch of 0 is none, whether the package says it or not.
+    private static func version(_ text: String) -> String { text.hasPrefix("0:") ? String(text.dropFirst(2)) : text }
 
     private func upgrade(
         _ file: OpenFile,
         _ identity: RPMIdentity,
         more: [String] = []
     ) async throws(PackageError) {
-        try createRoot()
+        if root != "/" { try PackageManagerProgram.createRoot(root) }
         try await change(
             "install \(Directory.name(of: file.path))",
             ["--upgrade", "--oldpackage", "--replacepkgs"] + forced + more + ["/proc/self/fd/3"],
             inherited: [file]
         )
-    }
-
-    private func createRoot() throws(PackageError) {
-        guard root != "/" else { return }
-        do throws(SystemError) {
-            try Directory.create(root, mode: 0o755)
-        } catch {
-            throw PackageError(error.isDiskFull ? .diskFull : .unavailable, "\(error)")
-        }
     }
 
     /// Erases all versions but one; files that both have stay.

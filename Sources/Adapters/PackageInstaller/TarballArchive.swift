@@ -56,10 +56,7 @@ struct TarballArchive {
     private mutating func walk(_ file: OpenFile, into sink: (any TarballSink)?) throws(PackageError) -> TarballIdentity
     {
         let reader = try ArchiveReader(.file(file, from: 0)) { library, handle in
-            _ = library.archive_read_support_filter_gzip(handle)
-            _ = library.archive_read_support_filter_xz(handle)
-            _ = library.archive_read_support_filter_zstd(handle)
-            _ = library.archive_read_support_filter_bzip2(handle)
+            for compression in [ArchiveCompression.gzip, .xz, .zstd, .bzip2] { compression.enable(library, handle) }
             _ = library.archive_read_support_format_tar(handle)
             _ = library.archive_read_set_format_option(handle, "tar", "read_concatenated_archives", "1")
         }
@@ -93,9 +90,9 @@ struct TarballArchive {
         try checkPlace(path, entry, sink)
         switch entry.kind {
         case .folder:
+            try budget.take(reader, entry, limit: 0) { _ in }
             kinds[path] = .folder
             try sink?.folder(path, permissions: entry.permissions & 0o777)
-            try budget.take(reader, entry, limit: 0) { _ in }
         case .regular:
             kinds[path] = .file
             try sink?.begin(path, permissions: entry.permissions & 0o777)
@@ -106,23 +103,26 @@ struct TarballArchive {
             guard kinds[other] == .file else {
                 throw PackageError(.malformed, "\(entry.path) is a hard link to what is no file before it")
             }
+            try budget.take(reader, entry, limit: 0) { _ in }
             kinds[path] = .file
             try sink?.hardLink(path, to: other)
-            try budget.take(reader, entry, limit: 0) { _ in }
         case .symbolicLink(let target):
+            try budget.take(reader, entry, limit: 0) { _ in }
             kinds[path] = .link
             // Checked where nothing is unpacked too.
             let checked = try Self.checkedLink(target, at: path)
             try sink?.link(path, to: checked)
-            try budget.take(reader, entry, limit: 0) { _ in }
         case .other: throw PackageError(.malformed, "\(entry.path) is a device, a pipe or a socket")
         }
     }
 
     /// The path below the one folder.
+    ///
+    /// Everywhere here a path is taken apart by its bytes, as the kernel does it. Swift's characters are no measure: a slash
+    /// beside a combining character is none of them.
     private mutating func below(_ path: String) throws(PackageError) -> String {
-        let parts = path.split(separator: "/", maxSplits: 1)
-        let first = String(parts.first ?? "")
+        let parts = path.utf8.split(separator: Self.slash, maxSplits: 1).map { String($0) ?? "" }
+        let first = parts.first ?? ""
         if top == nil { top = first }
         guard first == top else {
             throw PackageError(
@@ -131,7 +131,7 @@ struct TarballArchive {
                     + "everything must be below one folder"
             )
         }
-        return parts.count > 1 ? String(parts[1]) : ""
+        return parts.count > 1 ? parts[1] : ""
     }
 
     /// Refuses a path that was there, or is below something that is no folder; makes the folders that no entry describes.
@@ -162,6 +162,7 @@ struct TarballArchive {
             parent = Self.parent(of: folder)
         }
         for folder in missing.reversed() {
+            try budget.charge(folder)
             kinds[folder] = .impliedFolder
             try sink?.folder(folder, permissions: nil)
         }
@@ -170,9 +171,11 @@ struct TarballArchive {
     /// The path of the folder around it; nil for the one folder.
     private static func parent(of path: String) -> String? {
         if path.isEmpty { return nil }
-        guard let slash = path.lastIndex(of: "/") else { return "" }
-        return String(path[..<slash])
+        guard let slash = path.utf8.lastIndex(of: slash) else { return "" }
+        return String(path.utf8[..<slash])
     }
+
+    private static let slash = UInt8(ascii: "/")
 
     /// The target of a symbolic link: relative, `..` only in front, and no further up than the one folder.
     ///
@@ -184,11 +187,11 @@ struct TarballArchive {
         guard !target.isEmpty, target.count <= ArchiveLimits.pathBytes,
             let text = String(validating: target, as: UTF8.self), !target.contains(0)
         else { throw refused("has no readable target") }
-        guard !text.hasPrefix("/") else { throw refused("is absolute") }
-        var depth = path.split(separator: "/").count - 1
+        guard target.first != slash else { throw refused("is absolute") }
+        var depth = path.utf8.split(separator: slash).count - 1
         var isInFront = true
-        for part in text.split(separator: "/") where part != "." {
-            if part == ".." {
+        for part in target.split(separator: slash) where !part.elementsEqual(".".utf8) {
+            if part.elementsEqual("..".utf8) {
                 depth -= 1
                 guard isInFront, depth >= 0 else { throw refused("leads elsewhere") }
             } else {

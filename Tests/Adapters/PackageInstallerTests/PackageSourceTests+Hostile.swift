@@ -20,6 +20,16 @@ extension PackageSourceTests {
             ("link that leads out", { $0.link("probe-1/a", to: "../evil") }),
             ("link that leads out from below", { $0.link("probe-1/d/a", to: "../../evil") }),
             ("link that goes up behind a name", { $0.link("probe-1/a", to: "b/../../evil") }),
+            (
+                "file through a link, behind slashes that are no characters of their own",
+                {
+                    $0.link("probe-1/p/q/s\u{600}", to: "../..")
+                    $0.link("probe-1/p/q/s\u{600}/L\u{600}", to: "../../evil")
+                    $0.file("probe-1/p/q/s\u{600}/L\u{600}/evil")
+                }
+            ),
+            ("link that leads out, by slashes that are no characters", { $0.link("probe-1/a", to: "../\u{301}evil") }),
+            ("absolute link, by a slash that is no character", { $0.link("probe-1/a", to: "/\u{301}evil") }),
             ("link without a target", { $0.link("probe-1/a", to: "") }),
             (
                 "file through a link",

@@ -27,6 +27,17 @@ extension PackageSourceTests {
             #expect(try fixture.text("usr/share/probe/version") == version + "\n", comment)
         }
 
+        @Test("an epoch of 0 that the package says is none, wherever its version is told")
+        func epochZero() async throws {
+            var package = TestRPM("probe", "1.0")
+            package.epoch = 0
+            let file = try await fixture.file(package)
+            #expect(try PackageFile.inspect(file).identity.version == "1.0-1")
+            try await installer.install(file)
+            try await expectWhole("1.0")
+            #expect(try await installer.versions(of: ["probe"]) == ["probe": "1.0-1"])
+        }
+
         @Test(
             "a package that rpmbuild built is inspected, whatever its compression",
             arguments: ["w2.gzdio", "w2.xzdio", "w2.zstdio", "w2.bzdio"]
