@@ -108,8 +108,9 @@ extension Rollout {
         guard upgraded.count >= metric.least, compared.count >= metric.least else { return nil }
         let difference = Figure.percent(from: compared.median, to: upgraded.median)
         guard metric.worsening(difference) > Double(metric.percent) else { return nil }
-        return "metric '\(metric.name)' is \(Int64(upgraded.median)) on \(upgraded.count) upgraded nodes, "
-            + "\(Int64(compared.median)) on \(compared.count) not yet upgraded (medians), which is \(Self.text(difference)); "
+        let (own, other) = (Thousandths.text(Int64(upgraded.median)), Thousandths.text(Int64(compared.median)))
+        return "metric '\(metric.name)' is \(own) on \(upgraded.count) upgraded nodes, \(other) on \(compared.count) "
+            + "not yet upgraded (medians), which is \(Self.text(difference)); "
             + "\(metric.percent)% \(metric.worse.rawValue) is allowed"
     }
 

@@ -129,7 +129,8 @@ extension Rollout {
         if node.state == .waiting { cohortStates[node.cohort].waiting += difference }
         if node.state.isInFlight { cohortStates[node.cohort].inFlight += difference }
         if node.state.isTried { cohortStates[node.cohort].tried += difference }
-        if node.state == .confirmed, node.wasAssigned { upgraded += difference }
+        // One that failed and works after all is done once.
+        if node.state == .confirmed, node.wasAssigned, !node.hasFailed { upgraded += difference }
         guard node.state.isInFlight || node.keepsPlace else { return }
         for tag in cohorts[node.cohort].tags {
             let sum = (tagged[tag] ?? 0) + difference

@@ -64,10 +64,10 @@ struct RolloutHealthTests {
         var bench = try RolloutBench(nodes: 10, strategy([.init(name: "free", worse: .lower, percent: 50, least: 2)]))
         let upgraded = bench.assigned
         _ = bench.confirmAll()
-        for node in upgraded { #expect(bench.apply(.measured(node, ["free": 10])).isEmpty) }
+        for node in upgraded { #expect(bench.apply(.measured(node, ["free": 10_000])).isEmpty) }
         let others = bench.rollout.nodes.filter { $0.state == .waiting }.map(\.id)
-        #expect(bench.apply(.measured(others[0], ["free": 100])).isEmpty)
-        let reason = bench.apply(.measured(others[1], ["free": 102])).haltReason
+        #expect(bench.apply(.measured(others[0], ["free": 100_000])).isEmpty)
+        let reason = bench.apply(.measured(others[1], ["free": 102_000])).haltReason
         #expect(
             reason == "metric 'free' is 10 on 3 upgraded nodes, 101 on 2 not yet upgraded (medians), which is -90%; "
                 + "50% lower is allowed"
@@ -112,6 +112,26 @@ struct RolloutHealthTests {
         #expect(
             bench.report(bench.assigned[0], .rolledBack, "it crashed").haltReason
                 == "3 nodes failed, 2 allowed (10% of 22 that are done); the last: it crashed"
+        )
+    }
+
+    @Test("a node that failed and works after all is one that is done, not two")
+    func doneOnce() throws {
+        let strategy = RolloutStrategy(
+            stages: [.percent(100)],
+            bakeSeconds: 0,
+            maxInFlight: 5,
+            maxFailures: 2,
+            maxFailurePercent: 60
+        )
+        var bench = try RolloutBench(nodes: 10, strategy)
+        let nodes = Array(bench.assigned.prefix(3))
+        for node in nodes.prefix(2) { #expect(bench.report(node, .rolledBack, "odd").haltReason == nil) }
+        for node in nodes.prefix(2) { _ = bench.report(node, .confirmed) }
+        bench.rollout = try bench.restarted()
+        #expect(
+            bench.report(nodes[2], .rolledBack, "it crashed").haltReason
+                == "3 nodes failed, 2 allowed (60% of 3 that are done); the last: it crashed"
         )
     }
 }

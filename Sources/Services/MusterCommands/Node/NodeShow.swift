@@ -52,7 +52,7 @@ struct NodeShow: ContextCommand {
         for (name, value) in words.holds(node) { row(name, value) }
         if let reboot = node.report?.rebootNeeded, !reboot.isEmpty { row("reboot", StyledText(reboot, .warning)) }
         for (name, value) in (node.report?.metrics ?? [:]).sorted(by: { $0.key < $1.key }) {
-            row("metric", StyledText("\(name) \(NodeWords.metric(value))"))
+            row("metric", StyledText("\(name) \(Thousandths.text(value))"))
         }
         if node.report?.reachesOthers == true { row("reaches", StyledText("other nodes that confirm an upgrade")) }
         for listener in node.report?.listeners ?? [] {

@@ -84,11 +84,4 @@ struct NodeWords: Sendable {
         }
         return text
     }
-
-    /// A measured value, which is in thousandths.
-    static func metric(_ value: Int64) -> String {
-        let (whole, rest) = (value.magnitude / 1000, value.magnitude % 1000)
-        let digits = String(repeating: "0", count: 3 - String(rest).count) + String(rest)
-        return (value < 0 ? "-" : "") + (rest == 0 ? "\(whole)" : "\(whole).\(digits)")
-    }
 }
