@@ -10,12 +10,25 @@ public final class FileLock: Sendable {
 
     /// The lock on `path`, which is created where missing, or nil when another process holds it.
     public static func tryAcquire(_ path: String) throws(SystemError) -> FileLock? {
-        let file = try OpenFile(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW)
-        guard retrying({ flock(file.descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
-            if errno == EWOULDBLOCK { return nil }
-            throw SystemError("lock", path, errno: errno)
+        for _ in 0..<attempts {
+            let file = try OpenFile(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW)
+            guard retrying({ flock(file.descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
+                if errno == EWOULDBLOCK { return nil }
+                throw SystemError("lock", path, errno: errno)
+            }
+            if isStill(file, at: path) { return FileLock(file) }
         }
-        return FileLock(file)
+        return nil
+    }
+
+    /// How often a file is opened again that its holder has removed in between.
+    private static let attempts = 100
+
+    /// Whether the path still names the file: the lock on a removed one keeps nobody away.
+    private static func isStill(_ file: OpenFile, at path: String) -> Bool {
+        var (own, there) = (stat(), stat())
+        guard fstat(file.descriptor, &own) == 0, lstat(path, &there) == 0 else { return false }
+        return own.st_dev == there.st_dev && own.st_ino == there.st_ino
     }
 
     /// The lock on `path`; an error that says so when another process holds it.

@@ -86,7 +86,11 @@ public final class VisitListener: Sendable {
 
     private func accept(_ now: Int64, _ counts: (String) -> Bool) -> Guest? {
         let descriptor = retrying { Glibc.accept(socket.descriptor, nil, nil) }
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            // Out of descriptors, or of memory: the guest stays at the door, which would be said again at once.
+            if errno != EAGAIN { usleep(UInt32(Self.tick) * 1000) }
+            return nil
+        }
         let file = OpenFile(descriptor: descriptor, path: "a visitor")
         guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else {
             return nil

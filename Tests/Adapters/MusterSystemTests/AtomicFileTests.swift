@@ -1,6 +1,7 @@
 import Glibc
 import MusterSystem
 import MusterTestSupport
+import Synchronization
 import Testing
 
 @Suite struct AtomicFileTests {
@@ -75,5 +76,37 @@ import Testing
         #expect(throws: SystemError.self) { try FileLock.acquire(folder.file("lock")) }
         first = nil
         #expect(try FileLock.tryAcquire(folder.file("lock")) != nil)
+    }
+
+    @Test("a lock whose file its holders remove has one holder at a time too")
+    func removedLock() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("lock")
+        let holders = Holders()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<3000 {
+                        guard let lock = try? FileLock.tryAcquire(path) else { continue }
+                        holders.seen.withLock { seen in
+                            seen.inside += 1
+                            seen.held += 1
+                            if seen.inside > 1 { seen.together += 1 }
+                        }
+                        sched_yield()
+                        holders.seen.withLock { $0.inside -= 1 }
+                        unlink(path)
+                        withExtendedLifetime(lock) {}
+                    }
+                }
+            }
+        }
+        let seen = holders.seen.withLock { $0 }
+        #expect(seen.together == 0)
+        #expect(seen.held > 100)
+    }
+
+    private final class Holders: Sendable {
+        let seen = Mutex((inside: 0, together: 0, held: 0))
     }
 }
