@@ -2,11 +2,17 @@ import MusterSystem
 
 /// systemd by its `systemctl`; where systemd does not run there are no units.
 public struct Systemd: UnitControlling {
+    /// The folder that exists while systemd runs (sd_booted(3)).
+    public static let sign = "/run/systemd/system"
+
+    /// Whether systemd runs this machine.
+    public static var isRunning: Bool { Directory.exists(sign) }
+
     private let systemctl: String
     private let sign: String
 
-    /// The machine's own; `sign` is the folder that exists while systemd runs (sd_booted(3)).
-    public init(systemctl: String = "/usr/bin/systemctl", sign: String = "/run/systemd/system") {
+    /// The machine's own; tests name another.
+    public init(systemctl: String = "/usr/bin/systemctl", sign: String = Systemd.sign) {
         self.systemctl = systemctl
         self.sign = sign
     }

@@ -59,7 +59,10 @@ struct AssignmentQueue: Sendable {
     }
 
     private func wait(atMost longest: Int) async -> Int {
-        guard let opens = await state.held.values.map({ $0.until }).min() else { return longest }
+        // While an upgrade goes on nothing else begins, whatever hour has come.
+        guard await state.journal == nil, let opens = await state.held.values.map({ $0.until }).min() else {
+            return longest
+        }
         let left = (opens.milliseconds - clock.now().milliseconds) / 1000 + 1
         return Int(min(Int64(longest), max(left, 1)))
     }
@@ -135,8 +138,12 @@ struct AssignmentQueue: Sendable {
 
     /// Why the node's owner does not want it; nil where it is nobody's business.
     private func pinned(_ assignment: UpdateManifest.Assignment) -> String? {
-        let package = assignment.statement.statement.body.packageChange?.package ?? ""
-        return pins[package].map {
+        pinned(assignment.statement.statement.body.packageChange?.package ?? "")
+    }
+
+    /// Why the node's owner does not want a package to be changed; nil where it is nobody's business.
+    func pinned(_ package: String) -> String? {
+        pins[package].map {
             "this node's own configuration keeps \(package) as it is" + ($0.isEmpty ? "" : ": \($0)")
         }
     }

@@ -37,7 +37,10 @@ import Testing
         let good = try await CrashedNode.template(fails: false)
         let bad = try await CrashedNode.template(fails: true)
         var faults = Fault.allCases
-        if !(await CrashedNode.mayMount()) { faults.removeAll { $0 == .disk } }
+        if !(await NodeFixture.mayMount()) {
+            faults.removeAll { $0 == .disk }
+            print("crash matrix: without '\(Fault.disk.rawValue)', which needs root and mount namespaces")
+        }
         var cases = Self.rows.flatMap { row in faults.map { (row, $0) } }[...]
         var cells: [String: [Fault: CrashedNode.End]] = [:]
         try await withThrowingTaskGroup(of: (Row, Fault, CrashedNode.End).self) { group in
@@ -120,7 +123,7 @@ import Testing
         #expect(installed == .installed(version: "1.0"))
         #expect(!Directory.exists(node.folder.file("state/journal.json")))
         // Two seconds to reach the service, as the agent of the tests has them; the rest is this machine's slowness.
-        #expect(took < 90_000)
+        #expect(took < 240_000)
         try Fault.end(node.folder.path)
         #expect(try await CrashedNode.run(node.folder.path).succeeded)
         let end = try await node.end()

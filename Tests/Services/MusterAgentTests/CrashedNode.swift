@@ -1,5 +1,4 @@
 import AgentTestSupport
-import Glibc
 import MusterAPI
 import MusterAgent
 import MusterModel
@@ -67,13 +66,6 @@ struct CrashedNode {
         let copied = try await Command("/bin/cp", ["-a", template.folder.path + "/.", folder.path])
             .run(timeout: .seconds(300))
         #expect(copied.succeeded, "\(copied.errorText)")
-    }
-
-    /// Whether this machine lets us mount in a private namespace.
-    static func mayMount() async -> Bool {
-        guard geteuid() == 0 else { return false }
-        let words = ["--mount", "/bin/mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        return (try? await Command("/usr/bin/unshare", words).run(timeout: .seconds(60)).succeeded) == true
     }
 
     /// Runs the agent once for the node in a folder.

@@ -1,5 +1,4 @@
 import AgentTestSupport
-import Glibc
 import MusterAPI
 import MusterAgent
 import MusterModel
@@ -10,16 +9,9 @@ import Testing
 
 /// A disk that fills up in the middle of a download: a small tmpfs in a mount namespace of the agent's own.
 @Suite(.timeLimit(.minutes(60))) struct FullDiskTests {
-    /// Whether this machine lets us mount in a private namespace.
-    private static func mayMount() async -> Bool {
-        guard geteuid() == 0 else { return false }
-        let words = ["--mount", "/bin/mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        return (try? await Command("/usr/bin/unshare", words).run(timeout: .seconds(60)).succeeded) == true
-    }
-
     @Test(
         "no space left in the middle of a download: the node keeps what it has and says why, and later it installs",
-        .enabled("needs root and mount namespaces") { await mayMount() }
+        .enabled("needs root and mount namespaces") { await NodeFixture.mayMount() }
     )
     func fillsUp() async throws {
         try await withNode { node in

@@ -60,11 +60,21 @@ import Testing
                 NodeMetric(name: "words", command: ["/bin/echo", "many"]),
                 NodeMetric(name: "missing", command: ["/no/such/program"]),
             ],
-            logger: Logger(label: "test")
+            logger: Logger(label: "test"),
+            patience: .seconds(120)
         )
         #expect(await metrics.values.isEmpty)
         await metrics.measure()
         #expect(await metrics.values == ["errors": 500])
+        let hanging = NodeMetrics(
+            [NodeMetric(name: "hangs", command: ["/bin/sleep", "600"])],
+            logger: Logger(label: "test"),
+            patience: .milliseconds(200)
+        )
+        let began = MonotonicClock.milliseconds()
+        await hanging.measure()
+        #expect(MonotonicClock.milliseconds() - began < 240_000)
+        #expect(await hanging.values.isEmpty)
     }
 
     @Test("a report carries the metrics, the need of a reboot, and what the owner decided")

@@ -38,6 +38,13 @@ final class NodeFixture {
         return tag
     }
 
+    /// Whether this machine lets us mount in a private namespace.
+    static func mayMount() async -> Bool {
+        guard geteuid() == 0 else { return false }
+        let words = ["--mount", "/bin/mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        return (try? await Command("/usr/bin/unshare", words).run(timeout: .seconds(180)).succeeded) == true
+    }
+
     /// Writes what the fleet serves at present.
     func serve() throws {
         try TestAgent.repository(folder.path).write(fleet.files)

@@ -62,26 +62,25 @@ public struct NodeMetric: Hashable, Sendable {
 
 /// What was measured last; measured beside everything else, so that no report waits for it.
 public actor NodeMetrics {
-    /// How long one command may take.
-    private static let patience = Duration.seconds(10)
-
     private let metrics: [NodeMetric]
     private let logger: Logger
+    private let patience: Duration
     /// In thousandths by name; what could not be measured is left out.
     public private(set) var values: [String: Int64] = [:]
 
-    /// The owner's metrics.
-    public init(_ metrics: [NodeMetric], logger: Logger) {
+    /// The owner's metrics; `patience` is how long the command of one may take.
+    public init(_ metrics: [NodeMetric], logger: Logger, patience: Duration = .seconds(10)) {
         self.metrics = Array(metrics.prefix(NodeReport.metricLimit))
         self.logger = logger
+        self.patience = patience
     }
 
     /// Measures all of them now, side by side.
     public func measure() async {
         guard !metrics.isEmpty else { return }
-        let metrics = metrics
+        let (metrics, patience) = (metrics, patience)
         let measured = await withTaskGroup(of: (String, Result<Int64, SystemError>).self) { group in
-            for metric in metrics { group.addTask { (metric.name, await Self.measure(metric)) } }
+            for metric in metrics { group.addTask { (metric.name, await Self.measure(metric, patience)) } }
             var values: [String: Int64] = [:]
             for await (name, result) in group {
                 switch result {
@@ -94,7 +93,7 @@ public actor NodeMetrics {
         if !Task.isCancelled { values = measured }
     }
 
-    private static func measure(_ metric: NodeMetric) async -> Result<Int64, SystemError> {
+    private static func measure(_ metric: NodeMetric, _ patience: Duration) async -> Result<Int64, SystemError> {
         guard let program = metric.command.first else { return .failure(SystemError("run", "nothing", because: "")) }
         let command = Command(program, Array(metric.command.dropFirst()))
         do throws(SystemError) {

@@ -107,7 +107,6 @@ public struct HealthChecker: HealthChecking {
     private static func program(_ name: String) -> String? {
         if name.hasPrefix("/") { return Directory.exists(name) ? name : nil }
         guard !name.contains("/") else { return nil }
-        return (Command.plainEnvironment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
-            .first { Directory.exists($0) }
+        return Command.find(name, path: Command.plainEnvironment["PATH"] ?? "")
     }
 }

@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterSystem
+import PackageInstaller
 
 /// Asks systemd about units.
 ///
@@ -12,7 +13,7 @@ public struct UnitProbe: Sendable {
     private let systemctl: String
 
     /// The machine's own systemd; tests name another.
-    public init(sign: String = "/run/systemd/system", systemctl: String = "/usr/bin/systemctl") {
+    public init(sign: String = Systemd.sign, systemctl: String = "/usr/bin/systemctl") {
         self.sign = sign
         self.systemctl = systemctl
     }

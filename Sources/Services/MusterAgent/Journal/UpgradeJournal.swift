@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterModel
+import PackageInstaller
 
 /// One upgrade, from its assignment to its end: what is on the disk at any moment, and which step comes next.
 ///
@@ -102,6 +103,9 @@ public struct UpgradeJournal: Hashable, Sendable {
     public var installedRelease: InstalledRelease {
         InstalledRelease(target: target, version: release.version, counter: release.counter)
     }
+
+    /// What the package manager says of the package where nothing was changed, or everything was put back.
+    var stateBefore: PackageState { source?.version.map { .installed(version: $0) } ?? .absent }
 
     /// Takes an event at a moment; the journal is to be written before anything else is done.
     public mutating func apply(_ event: Event, at time: UTCTime) throws(WrongEvent) {

@@ -22,7 +22,8 @@ extension NodeRuns {
             // The first one carries no output: its answer says what the service has.
             let pieces = isFirst ? [] : (try? reader.read(from: offset, limit: limits.piece)) ?? []
             let size = pieces.reduce(0) { $0 + Int64($1.data.count) }
-            let total = (try? reader.count()) ?? 0
+            // Counting reads all that follows: only where somebody asks for it.
+            let total = isFirst || run.outcome != nil ? (try? reader.count()) ?? 0 : 0
             let isWhole = run.outcome != nil && offset + size >= total
             if run.outcome == nil, !isFirst {
                 let isPatient = size < Int64(limits.piece) && clock.monotonic() - sent < limits.pace

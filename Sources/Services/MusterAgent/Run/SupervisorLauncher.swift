@@ -1,6 +1,7 @@
 import MusterKeys
 import MusterModel
 import MusterSystem
+import PackageInstaller
 
 /// Starts the supervisors of runs.
 public struct SupervisorLauncher: Sendable {
@@ -21,7 +22,7 @@ public struct SupervisorLauncher: Sendable {
 
     /// As it is on this machine.
     public static var usual: SupervisorLauncher {
-        guard Directory.exists("/run/systemd/system"),
+        guard Systemd.isRunning,
             let scopes = Command.find("systemd-run", path: "/usr/bin:/bin")
         else { return SupervisorLauncher() }
         // The program is started by another one than us, so it must be named by our process id.

@@ -1,5 +1,6 @@
 import Glibc
 import MusterSystem
+import PackageInstaller
 
 /// Lets the running sshd read its configuration anew; sessions belong to processes of their own and go on.
 ///
@@ -30,7 +31,7 @@ struct SSHDReload: Sendable {
             return await comesBack(process, path, mark)
         }
         // The machine's own daemon is systemd's business where there is systemd.
-        guard options.configuration == SSHOptions().configuration, Directory.exists("/run/systemd/system") else {
+        guard options.configuration == SSHOptions().configuration, Systemd.isRunning else {
             return .notRunning
         }
         guard let systemctl = Command.find("systemctl", path: Command.plainEnvironment["PATH"] ?? "") else {

@@ -3,6 +3,7 @@ import CanonicalJSON
 import Logging
 import MusterAPI
 import MusterSystem
+import PackageInstaller
 
 /// Follows sshd's log and keeps the logins by certificate until the service has them.
 actor SSHLogins {
@@ -20,7 +21,7 @@ actor SSHLogins {
                 guard let journal else { return nil }
                 self = .journal(program: journal)
             case "auto":
-                if let journal, Directory.exists("/run/systemd/system") {
+                if let journal, Systemd.isRunning {
                     self = .journal(program: journal)
                 } else if let path = ["/var/log/auth.log", "/var/log/secure"].first(where: Directory.exists) {
                     self = .file(path)

@@ -5,7 +5,7 @@ import MusterSystem
 struct OwnProcess: Sendable {
     /// The boot it was started in.
     let boot: String
-    /// When it was started, in milliseconds since that boot, a little early at most.
+    /// When it was started, in milliseconds since that boot, up to one tick of its clock late.
     let started: Int64
 
     /// Ours.

@@ -32,7 +32,7 @@ public final class SelfUpgrade: Sendable {
     private let launcher: WatcherLauncher
     private let process: OwnProcess
     private let logger: Logger
-    private let launched = Mutex<(at: Int64, program: DetachedProgram)?>(nil)
+    private let launched = Mutex<(at: Int64, program: DetachedProgram, isEndTold: Bool)?>(nil)
 
     /// The upgrades of the agent with these files.
     public convenience init(_ paths: AgentPaths, root: String, options: SelfUpgradeOptions, logger: Logger) {
@@ -66,8 +66,8 @@ public final class SelfUpgrade: Sendable {
     }
 
     /// Whether a watcher was prepared for this journal.
-    func isWatched(_ journal: UpgradeJournal) -> Bool {
-        (try? folder.plan())?.rollout == journal.rollout
+    func isWatched(_ journal: UpgradeJournal) throws(SystemError) -> Bool {
+        try folder.plan()?.rollout == journal.rollout
     }
 
     /// Why the agent cannot upgrade itself here; nil where it can.
@@ -78,13 +78,14 @@ public final class SelfUpgrade: Sendable {
             + "how (\"self_upgrade\": {\"restart\": [COMMAND]})"
     }
 
-    /// Puts the program that runs, and what it has to do as the watcher, on the disk; and sees that it starts.
+    /// Puts the program that runs on the disk, sees that it starts, and then says there what it has to do as the watcher.
     ///
     /// A new agent gets the owner's time, or what its proof may take at the longest, `proofSeconds`, where that is more.
     func prepare(_ journal: UpgradeJournal, proofSeconds: Int64) async throws(SystemError) {
         guard case .file(let previous) = journal.source, let restart = options.restartCommand else {
             throw SystemError("watch", options.package, because: obstacle ?? "there is no way back")
         }
+        let seconds = max(options.watchSeconds, proofSeconds + options.steadySeconds + Self.startSeconds)
         let plan = WatchPlan(
             rollout: journal.rollout,
             release: journal.release,
@@ -92,15 +93,27 @@ public final class SelfUpgrade: Sendable {
             previous: previous,
             root: root,
             restart: restart,
-            seconds: max(options.watchSeconds, proofSeconds + options.steadySeconds + Self.startSeconds)
+            seconds: min(seconds, WatchPlan.secondsLimit)
         )
         guard StoredPackage.open(paths.saved(previous), previous) != nil else {
             throw SystemError("watch", options.package, because: "\(paths.saved(previous)) is damaged or gone")
         }
-        try folder.prepare(plan, program: "/proc/self/exe")
+        let lock = try folder.place(program: "/proc/self/exe")
+        defer { withExtendedLifetime(lock) {} }
+        do throws(SystemError) {
+            try await tryProgram()
+            try folder.begin(plan)
+        } catch {
+            // What stays is removed before the next attempt.
+            try? folder.empty()
+            throw error
+        }
+    }
+
+    /// Whether the program that was copied starts at all: an error says why not.
+    private func tryProgram() async throws(SystemError) {
         let result = try await Command(folder.program, ["--version"]).run(timeout: .seconds(60))
         guard result.succeeded else {
-            _ = try folder.clear()
             throw SystemError(
                 "start",
                 folder.program,
@@ -112,16 +125,28 @@ public final class SelfUpgrade: Sendable {
     /// Starts the watcher where it has work to do and none is at it.
     func keepWatcher(at now: Int64) {
         launched.withLock { launched in
-            _ = launched?.program.hasEnded()
+            if let last = launched, last.program.hasEnded(), !last.isEndTold {
+                launched?.isEndTold = true
+                tellEnd(last.program)
+            }
             if let last = launched, now - last.at < Self.startTime { return }
             guard folder.needsWatcher else { return }
             do throws(SystemError) {
-                launched = (now, try launcher.launch(paths))
+                launched = (now, try launcher.launch(paths), false)
                 logger.notice("the watcher was started", metadata: ["program": "\(folder.program)"])
             } catch {
                 logger.error("the watcher does not start", metadata: ["reason": "\(error)"])
             }
         }
+    }
+
+    /// Where systemd was to start the watcher: what it had against it, if anything.
+    ///
+    /// A watcher of our own ends when it is done, and has a log.
+    private func tellEnd(_ program: DetachedProgram) {
+        let complaint = program.complaint
+        guard launcher.services != nil, !complaint.isEmpty else { return }
+        logger.error("the watcher was not started", metadata: ["reason": "\(complaint)"])
     }
 
     /// How things are by the watcher's files.

@@ -1,5 +1,6 @@
 import CanonicalJSON
 import MusterSystem
+import PackageInstaller
 
 /// How the agent upgrades itself, as the node's owner decides.
 ///
@@ -27,7 +28,9 @@ public struct SelfUpgradeOptions: Hashable, Sendable {
             guard !words.isEmpty else { throw fields.error("restart", "is an empty command") }
             restart = words
         }
-        if fields.has("watch_seconds") { watchSeconds = try fields.integer("watch_seconds", in: 10...86400) }
+        if fields.has("watch_seconds") {
+            watchSeconds = try fields.integer("watch_seconds", in: 10...WatchPlan.secondsLimit)
+        }
         if fields.has("steady_seconds") { steadySeconds = try fields.integer("steady_seconds", in: 0...3600) }
         guard steadySeconds < watchSeconds else {
             throw fields.error("steady_seconds", "must be less than watch_seconds, which is \(watchSeconds)")
@@ -37,7 +40,7 @@ public struct SelfUpgradeOptions: Hashable, Sendable {
     /// The command that restarts the agent on this machine; nil where none is known.
     var restartCommand: [String]? {
         if let restart { return restart }
-        guard Directory.exists("/run/systemd/system") else { return nil }
+        guard Systemd.isRunning else { return nil }
         let unit = "muster-agent.service"
         // A version that ended again and again may have used up its starts; the one that follows begins anew.
         let words = "systemctl daemon-reload; systemctl reset-failed \(unit); exec systemctl restart \(unit)"

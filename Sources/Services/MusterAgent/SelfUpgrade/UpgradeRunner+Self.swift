@@ -11,9 +11,20 @@ extension UpgradeRunner {
     /// How often the end of a watcher that has nothing left to do is waited for, a tick each.
     private static let endTicks = 100
 
-    /// Whether a watcher was prepared for the upgrade.
-    func isWatched(_ journal: UpgradeJournal) -> Bool {
-        selfUpgrade?.isWatched(journal) ?? false
+    /// Whether a watcher was prepared for the upgrade; waits for an answer as long as it takes.
+    ///
+    /// No answer is no no: two who change one package are worse than one who waits.
+    func isWatched(_ journal: UpgradeJournal) async throws(UpgradeStop) -> Bool {
+        guard let own = selfUpgrade, !journal.phase.isBeforeInstall else { return false }
+        var backoff = Backoff(limits.putBack, seed: clock.random())
+        while true {
+            do throws(SystemError) {
+                return try own.isWatched(journal)
+            } catch {
+                let wait = backoff.next() ?? .seconds(60)
+                try await pause(wait, because: "whether a watcher is at work cannot be said: \(error)")
+            }
+        }
     }
 
     /// Takes the next step of an upgrade of the agent itself; false where the step is one like any other package's.
@@ -25,21 +36,20 @@ extension UpgradeRunner {
             try await apply(.refused(reason))
             return true
         case .installing:
-            guard own.isOwn(journal) || own.isWatched(journal) else { return false }
+            if !own.isOwn(journal), try await !isWatched(journal) { return false }
             try await whileListening { () throws(UpgradeStop) in
                 guard try await handOver(journal, own) else { return }
                 try await follow(journal, own)
             }
             return true
         case .confirming:
-            guard own.isWatched(journal) else { return false }
+            guard try await isWatched(journal) else { return false }
             try await whileListening { () throws(UpgradeStop) in try await follow(journal, own) }
             return true
         case .rollingBack:
-            guard own.isWatched(journal) else { return false }
-            let before = journal.source?.version.map { .installed(version: $0) } ?? PackageState.absent
+            guard try await isWatched(journal) else { return false }
             guard case .undone = try await awaited(journal, own),
-                try await packageState(journal.release) == before
+                try await packageState(journal.release) == journal.stateBefore
             else { return false }
             try await apply(.putBack)
             return true
@@ -52,7 +62,7 @@ extension UpgradeRunner {
 
     /// Prepares the watcher; false where that cannot be done, with nothing changed.
     private func handOver(_ journal: UpgradeJournal, _ own: SelfUpgrade) async throws(UpgradeStop) -> Bool {
-        if own.isWatched(journal) { return true }
+        if try await isWatched(journal) { return true }
         try await useUp(journal.assignment.statement.statement)
         var backoff = Backoff(limits.retry, seed: clock.random())
         while true {
@@ -93,6 +103,8 @@ extension UpgradeRunner {
     ) async throws(UpgradeStop) -> SelfUpgrade.Outlook {
         await state.setNote(own.note(journal))
         _ = await reporting.report(within: limits.courtesySeconds)
+        var keeping = Backoff(limits.putBack, seed: clock.random())
+        var keepsAt: Int64 = .min
         while true {
             try ensureRunning()
             do throws(SystemError) {
@@ -102,14 +114,19 @@ extension UpgradeRunner {
                 logger.error("the watcher's files cannot be read", metadata: ["reason": "\(error)"])
             }
             own.keepWatcher(at: clock.monotonic())
-            if own.isDecided { try await keepWayBack(journal) }
+            if own.isDecided, clock.monotonic() >= keepsAt {
+                await keepWayBack(journal)
+                keepsAt = clock.monotonic() + (keeping.next() ?? .seconds(60)).wholeMilliseconds
+            }
             guard await sleep(.milliseconds(Self.tick)) else { throw .cancelled }
         }
     }
 
-    /// The package to go back to is fetched again where it was lost: the watcher itself has no network.
-    private func keepWayBack(_ journal: UpgradeJournal) async throws(UpgradeStop) {
-        guard case .file(let previous) = journal.source, !Directory.exists(state.paths.saved(previous)) else { return }
+    /// The package to go back to is fetched again where it was lost or damaged: the watcher itself has no network.
+    private func keepWayBack(_ journal: UpgradeJournal) async {
+        guard case .file(let previous) = journal.source,
+            StoredPackage.open(state.paths.saved(previous), previous) == nil
+        else { return }
         if let reason = await fetchAgain(previous) {
             logger.error("the version before is not there", metadata: ["reason": "\(reason)"])
         }
@@ -122,7 +139,6 @@ extension UpgradeRunner {
         switch try await proof(of: journal) {
         case .confirmed(let words): note = words
         case .undone(let reason): return try await claim(.undone(reason), own)
-        default: return
         }
         let seconds = own.options.steadySeconds
         logger.notice(
@@ -151,9 +167,9 @@ extension UpgradeRunner {
 
     /// Waits for the watcher's end and removes its files; what is left is removed before the next upgrade.
     private func dismiss(_ journal: UpgradeJournal, _ own: SelfUpgrade) async throws(UpgradeStop) {
-        guard own.isWatched(journal) else { return }
         for _ in 0..<Self.endTicks {
             do throws(SystemError) {
+                guard try own.isWatched(journal) else { return }
                 if try own.clear() { return }
             } catch {
                 return logger.warning("the watcher's files are not removed", metadata: ["reason": "\(error)"])

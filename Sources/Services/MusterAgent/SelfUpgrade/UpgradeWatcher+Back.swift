@@ -11,7 +11,7 @@ extension UpgradeWatcher {
         while !Task.isCancelled {
             guard let found = await found() else { return }
             if isBack(found) { return enter(next) }
-            guard let reason = await putBackFailure() else { continue }
+            guard let reason = await putBackFailure() else { return }
             let wait = backoff.next() ?? .seconds(300)
             logger.error("cannot put the version before back", metadata: ["reason": "\(reason)", "wait": "\(wait)"])
             try? await clock.sleep(wait)
@@ -40,6 +40,8 @@ extension UpgradeWatcher {
     }
 
     /// Runs the package manager once; why the version before is not back.
+    ///
+    /// Where it is, the next phase is entered.
     private mutating func putBackFailure() async -> String? {
         let path = paths.saved(plan.previous)
         guard let file = StoredPackage.open(path, plan.previous) else { return "\(path) is damaged or gone" }
@@ -54,11 +56,11 @@ extension UpgradeWatcher {
             return error.message
         }
         progress.isBusy = false
-        if plan.previous.version == plan.release.version {
-            enter(next)
-            return nil
-        }
         guard let found = await found() else { return nil }
-        return found == .installed(version: plan.previous.version) ? nil : "\(plan.release.package) is \(found.words)"
+        guard found == .installed(version: plan.previous.version) else {
+            return "\(plan.release.package) is \(found.words)"
+        }
+        enter(next)
+        return nil
     }
 }

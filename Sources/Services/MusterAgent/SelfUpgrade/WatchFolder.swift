@@ -79,15 +79,20 @@ public struct WatchFolder: Hashable, Sendable {
         return (try? FileLock.tryAcquire(lock)) != nil
     }
 
-    /// Puts everything there that a watcher needs, the plan last; no watcher may be at work.
-    func prepare(_ plan: WatchPlan, program: String) throws(SystemError) {
+    /// Puts everything there that a watcher needs but its plan; no watcher may be at work, nor begin while the lock that
+    /// is returned is held.
+    func place(program: String) throws(SystemError) -> FileLock {
         try Directory.create(path, mode: 0o700)
         let lock = try FileLock.acquire(self.lock)
-        defer { withExtendedLifetime(lock) {} }
         try empty()
         try AtomicFile.copy(program, to: self.program, mode: 0o700)
         let no = WatchVerdict.undone("the disk is full, so that more cannot be said")
         try AtomicFile.write(no.json.jsonBytes, to: readyNo)
+        return lock
+    }
+
+    /// Says what there is to do, the last thing of all: from here on there is a watcher's work.
+    func begin(_ plan: WatchPlan) throws(SystemError) {
         try StateFile.store(plan.json, planFile)
     }
 
@@ -100,8 +105,14 @@ public struct WatchFolder: Hashable, Sendable {
         return true
     }
 
+    /// Removes everything but the lock, which the caller holds.
+    ///
     /// The plan goes first: without it the rest means nothing.
-    private func empty() throws(SystemError) {
-        for file in [planFile, verdictFile, progressFile, readyNo, program, log] { try AtomicFile.remove(file) }
+    func empty() throws(SystemError) {
+        try AtomicFile.remove(planFile)
+        for name in try Directory.entries(path) where name != Directory.name(of: lock) {
+            try Directory.removeTree(path + "/" + name)
+        }
+        try Directory.sync(path)
     }
 }

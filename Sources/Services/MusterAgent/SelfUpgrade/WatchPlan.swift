@@ -11,6 +11,8 @@ import MusterModel
 public struct WatchPlan: Hashable, Sendable {
     /// Most bytes of the file.
     static let byteLimit = 262_144
+    /// Most seconds that a new agent is given.
+    static let secondsLimit: Int64 = 86400
 
     /// The rollout whose journal this belongs to.
     public let rollout: RolloutID
@@ -53,7 +55,7 @@ public struct WatchPlan: Hashable, Sendable {
         previous = try InstalledRelease(try fields.fields("previous"))
         root = try fields.string("root")
         restart = try fields.strings("restart", limit: 32)
-        seconds = try fields.integer("seconds", in: 1...86400)
+        seconds = try fields.integer("seconds", in: 1...Self.secondsLimit)
     }
 
     var json: JSONValue {

@@ -1,4 +1,5 @@
 import MusterSystem
+import PackageInstaller
 
 /// Starts the watcher of an upgrade of the agent itself.
 public struct WatcherLauncher: Sendable {
@@ -14,7 +15,7 @@ public struct WatcherLauncher: Sendable {
 
     /// As it is on this machine.
     public static var usual: WatcherLauncher {
-        guard Directory.exists("/run/systemd/system") else { return WatcherLauncher() }
+        guard Systemd.isRunning else { return WatcherLauncher() }
         return WatcherLauncher(services: Command.find("systemd-run", path: "/usr/bin:/bin"))
     }
 

@@ -19,7 +19,7 @@ struct RollbackReserve: Sendable {
 
     /// Keeps room for going back to a package file of `length` bytes; an error says that there is none.
     func take(length: Int64) throws(SystemError) {
-        let size = min(Self.limit, Self.documents + length.multipliedReportingOverflow(by: Self.growth).partialValue)
+        let size = min(Self.limit, Self.documents + min(length, Self.limit) * Self.growth)
         let file = try OpenFile(path, flags: O_WRONLY | O_CREAT | O_NOFOLLOW)
         if try file.length() == size { return }
         try file.truncate(to: 0)

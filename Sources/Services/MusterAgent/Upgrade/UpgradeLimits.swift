@@ -3,7 +3,7 @@ import MusterModel
 /// How patient an upgrade is.
 ///
 /// The way back begins at once when a check fails or a time is over, and needs nobody: the package file is on the disk, and so
-/// is the room for it. One run of the package manager has half an hour (`DpkgInstaller.Limits`), and takes seconds; where it
+/// is the room for it. One run of the package manager has half an hour (`InstallLimits`), and takes seconds; where it
 /// fails, it is tried again for ever, after five minutes at the latest.
 public struct UpgradeLimits: Sendable {
     /// Before the installation: fetching, asking, waiting for another user of the package manager.
@@ -34,8 +34,12 @@ public struct UpgradeLimits: Sendable {
     ///
     /// Whoever cuts the power in between begins this time anew, `UpgradeJournal.attempts` times at most.
     public func proofSeconds(_ checks: [HealthCheck]) -> Int64 {
-        // A second between two attempts, one of grace for a command that must be ended, and two for units, asked twice.
-        let longest = checks.map { Int64($0.attempts) * (Int64($0.timeoutSeconds) * 2 + 3) }
+        // A second between two attempts, and one of grace for each command that must be ended; units are asked twice, with
+        // a second in between.
+        let longest = checks.map { check in
+            let more: Int64 = if case .unit = check.probe { 4 } else { 3 }
+            return Int64(check.attempts) * (Int64(check.timeoutSeconds) * 2 + more)
+        }
         return longest.reduce(0, +) + max(confirmSeconds, secondNodeSeconds ?? 0) + courtesySeconds
     }
 }

@@ -45,12 +45,15 @@ extension UpgradeRunner {
 
     /// confirming -> done or rolling back.
     func confirm(_ journal: UpgradeJournal) async throws(UpgradeStop) {
-        try await apply(try await proof(of: journal))
+        switch try await proof(of: journal) {
+        case .confirmed(let note): try await apply(.confirmed(note))
+        case .undone(let reason): try await apply(.undone(reason))
+        }
     }
 
     /// Whether the new version stays: health checks, then a report that reaches the service in time, and a second node that
     /// reaches us where the owner wants one.
-    func proof(of journal: UpgradeJournal) async throws(UpgradeStop) -> UpgradeJournal.Event {
+    func proof(of journal: UpgradeJournal) async throws(UpgradeStop) -> WatchVerdict {
         let release = journal.release
         let found = try await packageState(release)
         guard found == .installed(version: release.version) else {
@@ -140,11 +143,10 @@ extension UpgradeRunner {
             }
             found = try await packageState(release)
         }
-        let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
         let hasBegun = ![.locked, .unavailable].contains(error.code)
         let isSpread = hasBegun && journal.target.path.hasSuffix(DebianSet.ending)
         let isUnchanged =
-            found == before && error.code != .damaged && !isSpread
+            found == journal.stateBefore && error.code != .damaged && !isSpread
             && journal.source?.version != journal.release.version
         try await apply(isUnchanged ? .unchanged(error.message) : .undone(error.message))
     }

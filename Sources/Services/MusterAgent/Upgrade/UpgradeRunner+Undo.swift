@@ -66,8 +66,7 @@ extension UpgradeRunner {
         }
         if let error { return error.message }
         let found = try await packageState(release)
-        let before: PackageState = journal.source?.version.map { .installed(version: $0) } ?? .absent
-        return found == before ? nil : "\(package) is \(found.words)"
+        return found == journal.stateBefore ? nil : "\(package) is \(found.words)"
     }
 
     /// Restarts what the way back has left as it was; a service that does not start is no reason to go back once more.

@@ -73,7 +73,7 @@ public struct UpgradeRunner: Sendable {
 
     /// Finishes or undoes what the journal says; returns when there is no journal any more.
     public func run() async throws(UpgradeStop) {
-        if let journal = await state.journal, !isWatched(journal) { try await resume(journal) }
+        if let journal = await state.journal, try await !isWatched(journal) { try await resume(journal) }
         while let journal = await state.journal {
             try ensureRunning()
             log(journal)

@@ -1,5 +1,4 @@
 import AgentTestSupport
-import Glibc
 import MusterAPI
 import MusterAgent
 import MusterModel
@@ -9,13 +8,6 @@ import Testing
 
 /// A disk that is full: a small tmpfs in a mount namespace of the agent's own, or a limit on the size of files.
 @Suite(.serialized, .timeLimit(.minutes(60))) struct RunDiskTests {
-    /// Whether this machine lets us mount in a private namespace.
-    private static func mayMount() async -> Bool {
-        guard geteuid() == 0 else { return false }
-        let words = ["--mount", "/bin/mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        return (try? await Command("/usr/bin/unshare", words).run(timeout: .seconds(180)).succeeded) == true
-    }
-
     /// Lets an agent work whose runs lie on a disk of `size`, after `prepare` ran there.
     private static func work(_ node: RunNode, size: String, prepare: String = "true") async throws {
         let script = """
@@ -30,7 +22,7 @@ import Testing
 
     @Test(
         "a process that fills the disk is not held up, and its outcome says that output is missing",
-        .enabled("needs root and mount namespaces") { await mayMount() }
+        .enabled("needs root and mount namespaces") { await NodeFixture.mayMount() }
     )
     func fillsUp() async throws {
         try await withRuns { node in
@@ -53,7 +45,7 @@ import Testing
 
     @Test(
         "on a disk that is full before the start nothing runs, and the outcome says so",
-        .enabled("needs root and mount namespaces") { await mayMount() }
+        .enabled("needs root and mount namespaces") { await NodeFixture.mayMount() }
     )
     func isFull() async throws {
         try await withRuns { node in

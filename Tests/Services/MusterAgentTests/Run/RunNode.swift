@@ -39,7 +39,7 @@ final class RunNode {
     func asked(
         _ script: String,
         user: String? = nil,
-        timeout: Int64 = 30,
+        timeout: Int64 = 300,
         output: Int64 = 1 << 20,
         extra: [String: JSONValue] = [:],
         sealed: [String: String] = [:],

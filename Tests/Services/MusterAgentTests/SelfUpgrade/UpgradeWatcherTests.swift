@@ -72,8 +72,10 @@ import Testing
             try #require(boots < 10)
             try node.restore(picture, boot: "boot \(boots)")
             // It has no time to wait: as soon as it has taken over, the machine goes down again.
-            let task = Task { try await node.watch() }
-            task.cancel()
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                try await node.watch()
+            }
             try await task.value
             picture = node.now
             picture.files = node.files
@@ -82,6 +84,15 @@ import Testing
         try node.restore(picture, boot: "the last one")
         try await node.watch()
         try Self.expectWhole(node, .neverSpeaks, "after \(boots) boots")
+    }
+
+    @Test("another build of the same version is put back once, and that is the end")
+    func sameVersion() async throws {
+        let node = try WatchedNode(.saysNo, previous: "2.0")
+        try await node.watch()
+        #expect(try node.paths.watcher.verdict() == .undone("a check fails"))
+        #expect(node.installs == 2)
+        #expect(try node.paths.watcher.progress().phase == .ended)
     }
 
     @Test("of two verdicts the first one counts")

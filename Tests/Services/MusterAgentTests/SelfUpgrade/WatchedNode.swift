@@ -32,6 +32,7 @@ final class WatchedNode: Sendable {
         var now: Int64 = 1_000_000
         var boot = "first"
         var files: [String: [UInt8]] = [:]
+        var installs = 0
     }
 
     let paths: AgentPaths
@@ -40,14 +41,14 @@ final class WatchedNode: Sendable {
     private let folder: TemporaryFolder
     private let world: Mutex<(now: Picture, album: [Picture], isOpen: Bool)>
 
-    /// A node with the watcher prepared.
-    init(_ story: Story) throws {
+    /// A node with the watcher prepared; `previous` is the version that it comes from.
+    init(_ story: Story, previous: String = "1.0") throws {
         self.story = story
         folder = try TemporaryFolder()
         paths = AgentPaths(folder.file("state"))
         try paths.create()
-        func file(_ version: String) -> InstalledRelease {
-            let bytes = Array("package \(version)".utf8)
+        let before = Array("package before \(previous)".utf8)
+        func file(_ version: String, _ bytes: [UInt8]) -> InstalledRelease {
             let target = UpgradeBody.Target(
                 path: "releases/muster-agent_\(version)_all.deb",
                 length: Int64(bytes.count),
@@ -69,17 +70,22 @@ final class WatchedNode: Sendable {
         plan = WatchPlan(
             rollout: rollout,
             release: release,
-            file: file("2.0"),
-            previous: file("1.0"),
+            file: file("2.0", Array("package 2.0".utf8)),
+            previous: file(previous, before),
             root: "/",
             restart: ["restart"],
             seconds: 60
         )
         try AtomicFile.write(Array("package 2.0".utf8), to: paths.downloaded(plan.file))
-        try AtomicFile.write(Array("package 1.0".utf8), to: paths.saved(plan.previous))
-        try paths.watcher.prepare(plan, program: "/bin/true")
-        world = Mutex((Picture(), [], true))
+        try AtomicFile.write(before, to: paths.saved(plan.previous))
+        let lock = try paths.watcher.place(program: "/bin/true")
+        try paths.watcher.begin(plan)
+        withExtendedLifetime(lock) {}
+        world = Mutex((Picture(package: .installed(version: previous), running: previous), [], true))
     }
+
+    /// How often something was installed.
+    var installs: Int { now.installs }
 
     /// How things are.
     var now: Picture { world.withLock { $0.now } }
@@ -189,6 +195,9 @@ extension WatchedNode: PackageInstalling {
         look()
         let text = (try? BoundedFile.read(file, limit: 100)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let version = String(text.split(separator: " ").last ?? "")
+        world.withLock { $0.now.installs += 1 }
+        // Whoever never has enough is stopped.
+        if installs > 30 { withUnsafeCurrentTask { $0?.cancel() } }
         if version == "2.0" {
             switch story {
             case .locked: throw PackageError(.locked, "somebody else is at work")
