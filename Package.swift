@@ -210,7 +210,7 @@ let shims: Set<String> = ["CSodium", "CLibArchive", "CLibSSH", "CLinux"]
 /// Checked over everything the program depends on, not only directly.
 let forbidden: [(program: String, what: [String], reason: String)] = [
     ("muster-agent", ["MusterStore", "GRDB"], "a node keeps no database: its state is files replaced atomically"),
-    ("muster-agent", ["MusterServer", "Hummingbird"], "a node listens on nothing, so nothing can connect to it"),
+    ("muster-agent", ["MusterServer", "Hummingbird"], "a node serves nothing: no HTTP server belongs on it"),
     (
         "muster-agent", ["ServiceLifecycle"],
         "a node runs one service; AsyncAlgorithms behind it is 1.2 MB on every node"

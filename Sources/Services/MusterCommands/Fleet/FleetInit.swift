@@ -16,9 +16,10 @@ struct FleetInit: ContextCommand {
         commandName: "init",
         abstract: "Make a fleet: its offline keys, its root, its first policy.",
         discussion: """
-            Asks the service for its public keys, checks them against the set-up token that 'musterd serve' printed, makes
-            sealed root, release and policy keys in the configuration folder, signs the fleet's first metadata and sends
-            them. Existing keys are never overwritten. Thresholds of 2 of 3 need more than one person to be broken.
+            Asks the service for its public keys, checks them against the set-up token of 'musterd serve' (printed at its first
+            start, and in the file setup-token of its state folder; under systemd only there), makes sealed root, release and
+            policy keys in the configuration folder, signs the fleet's first metadata and sends them. Existing keys are never
+            overwritten. Thresholds of 2 of 3 need more than one person to be broken.
             """
     )
 

@@ -10,8 +10,9 @@ struct RolloutRollBack: ContextCommand {
         discussion: """
             Halts the rollout, finds the nodes that have its version or may get it in a moment, finds the version that they had
             before (else that of the last complete rollout, else the release before), shows what changes where, asks, and signs
-            one roll-back statement for exactly those nodes. It is a rollout of its own, on all of them at once, and ends the
-            one that it undoes. Declining leaves the rollout halted.
+            one roll-back statement for exactly those nodes; where they are more than 10,000, for all that the rollout (or --on)
+            selects. It is a rollout of its own, on all of them at once, and ends the one that it undoes. Declining leaves the
+            rollout halted.
             """
     )
 

@@ -5,13 +5,14 @@ import MusterModel
 struct StrategyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Nodes that have the version when each stage is complete, as counts or percents.",
+            "Nodes that have the version when each stage is complete, as counts or percents "
+                + "(default: \(StageList(RolloutStrategy().stages).text); 100% in a roll-back).",
             valueName: "list"
         )
     )
     var stages: StageList?
 
-    @Option(help: ArgumentHelp("Wait after each stage.", valueName: "span"))
+    @Option(help: ArgumentHelp("Wait after each stage (default: 5m; none in a roll-back).", valueName: "span"))
     var bake: TimeSpan?
 
     @Option(help: "Most nodes at work at one moment (default: 10; all of them in a roll-back).") var maxInFlight: Int?
