@@ -3,15 +3,18 @@ import Glibc
 import MusterTestSupport
 import Testing
 
-/// The oldest released agent itself, built from its tag by `packaging/oldest-agent`, in a fleet of today's other programs.
+/// The oldest released agent, built from its tag by `packaging/oldest-agent`, in a fleet of today's other programs.
 @Suite("The oldest released agent")
 struct OldestAgentTests {
     private static let variable = "MUSTER_OLDEST_AGENT"
-    private static let program = getenv(variable).map { String(cString: $0) }
+    private static let program = getenv(variable).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
 
     @Test(
         "joins, takes an upgrade, and puts one back that does not work",
-        .enabled(if: program != nil, "it is built on request: \(variable)=$(packaging/oldest-agent) packaging/test")
+        .enabled(
+            if: program != nil,
+            "built on request: agent=$(packaging/oldest-agent) && \(variable)=$agent packaging/test --filter OldestAgentTests"
+        )
     )
     func upgrades() async throws {
         let old = try #require(Self.program)

@@ -113,7 +113,7 @@ struct OpenSSHMachine: Sendable {
 
     private static func freePort() throws -> Int {
         for _ in 0..<100 {
-            let port = Int.random(in: 20000...32000)
+            let port = Int.random(in: 18000..<20000)
             let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             defer { close(descriptor) }
             var address = sockaddr_in()

@@ -87,9 +87,9 @@ struct PackagingTests {
         }
     }
 
-    static func files(_ built: BuiltPackages, _ names: [String], revision: Int = 1) async throws -> [String] {
+    static func files(_ built: BuiltPackages, _ names: [String]) async throws -> [String] {
         var files: [String] = []
-        for name in names { files.append(try await built.file(name, revision: revision)) }
+        for name in names { files.append(try await built.file(name)) }
         return files
     }
 

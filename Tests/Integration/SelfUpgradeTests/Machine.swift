@@ -21,13 +21,19 @@ final class Machine: Sendable {
     var program: String { fleet.root(name) + "/usr/bin/muster-agent" }
 
     /// A node that has joined, with this package installed, switched off; it has its name for its tag.
-    init(_ name: String, _ fleet: FleetFixture, package: String, watchSeconds: Int = 240) async throws {
+    init(
+        _ name: String,
+        _ fleet: FleetFixture,
+        package: String,
+        watchSeconds: Int = 240,
+        steadySeconds: Int = 1
+    ) async throws {
         self.name = name
         self.fleet = fleet
         folder = fleet.folder.file("nodes/\(name)")
         let settings = """
             "confirm_seconds": 10, "self_upgrade": {"restart": ["/bin/sh", "\(folder)/restart"], \
-            "watch_seconds": \(watchSeconds), "steady_seconds": 1}
+            "watch_seconds": \(watchSeconds), "steady_seconds": \(steadySeconds)}
             """
         try await fleet.enrollNodes([name], tag: name, settings: settings)
         try await DpkgInstaller(root: fleet.root(name)).install(try OpenFile(package))

@@ -37,8 +37,14 @@ final class UpgradingFleet: Sendable {
     }
 
     /// A machine that has joined and whose agent works.
-    func machine(_ name: String, watchSeconds: Int = 240) async throws -> Machine {
-        let machine = try await Machine(name, fixture, package: first, watchSeconds: watchSeconds)
+    func machine(_ name: String, watchSeconds: Int = 240, steadySeconds: Int = 1) async throws -> Machine {
+        let machine = try await Machine(
+            name,
+            fixture,
+            package: first,
+            watchSeconds: watchSeconds,
+            steadySeconds: steadySeconds
+        )
         machines.withLock { $0.append(machine) }
         try machine.boot()
         try await fixture.waitUntilOnline([name])
@@ -55,6 +61,15 @@ final class UpgradingFleet: Sendable {
             case .string(let id)? = rollouts.first?["id"]
         else { throw RunningProgram.Failure("no rollout of \(version) in \(list.prettyText)") }
         return id
+    }
+
+    /// Has a good 2.0 rolled out whose script takes `seconds` the first time; returns the rollout's id once it runs.
+    func startSlow(on machine: Machine, seconds: Int) async throws -> String {
+        let mark = fixture.folder.file("mark")
+        let slow = "[ -e \(mark) ] || { : > \(mark); exec sleep \(seconds); }"
+        let rollout = try await start(packages.good("2.0", postinst: slow), "2.0", on: machine)
+        try await machine.wait(for: "the package's script") { Directory.exists(mark) }
+        return rollout
     }
 
     /// The one node of a rollout once nothing more happens to it.

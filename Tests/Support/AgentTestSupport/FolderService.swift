@@ -95,6 +95,7 @@ public struct FolderService: FleetService, RunService, ReachService {
     /// Keeps what a node says of a run, output once only.
     public func update(_ run: RunID, _ update: RunUpdate) async throws(FleetServiceError) -> RunUpdateReply {
         do throws(SystemError) {
+            try beThere()
             guard !Directory.exists(folder + "/closed") else {
                 throw SystemError("reach", folder, because: "it is closed")
             }

@@ -181,17 +181,6 @@ public final class DebianChroot: Sendable {
         )
     }
 
-    /// Starts a program in the copy.
-    public func start(
-        _ program: String,
-        _ arguments: [String],
-        environment: [String: String] = [:],
-        log: String
-    ) throws -> RunningProgram {
-        let command = entering(program, arguments)
-        return try RunningProgram(command.program, command.arguments, environment: environment, log: log)
-    }
-
     /// Runs a program in the copy to its end.
     public func run(
         _ program: String,

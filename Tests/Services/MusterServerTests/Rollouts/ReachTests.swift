@@ -67,7 +67,7 @@ struct ReachTests {
             let (alpha, beta) = (fleet.nodes[0], fleet.nodes[1])
             try await mayReach(beta, fleet)
             async let woken = beta.manifest(wait: 55)
-            try await Task.sleep(for: .milliseconds(200))
+            #expect(await eventually { fleet.fixture.server.service.nodePolls.count > 0 })
             _ = try await fleet.client.reach(try request(), session: alpha.session)
             let envelope = try #require(try await woken)
             #expect(try RolloutFleet.manifest(envelope).reach.count == 1)

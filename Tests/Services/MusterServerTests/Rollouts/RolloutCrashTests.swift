@@ -11,7 +11,7 @@ import Testing
 @testable import MusterServer
 
 /// The real program is killed in the middle of a rollout, again and again.
-@Suite("A service that is killed during a rollout", .timeLimit(.minutes(10)))
+@Suite("A service that is killed during a rollout", .timeLimit(.minutes(60)))
 struct RolloutCrashTests {
     private static let count = 6
     private static let inFlight = 2
@@ -149,7 +149,7 @@ struct RolloutCrashTests {
             try? AtomicFile.remove(directory + "/address")
             let program = try RunningProgram(
                 "/usr/bin/timeout",
-                ["--foreground", "600", try BuiltProgram("musterd").path]
+                ["--foreground", "3600", try BuiltProgram("musterd").path]
                     + ["serve", "--state-dir", directory, "--listen", "127.0.0.1:0"]
                     + ["--passphrase-file", directory + ".passphrase"],
                 log: directory + ".log"
