@@ -35,6 +35,9 @@ public struct RolloutNode: Hashable, Sendable {
             }
         }
 
+        /// Whether the node may be changing itself or have changed without a word of it: in flight, or lost.
+        public var isUnsettled: Bool { isInFlight || self == .lost }
+
         /// Whether the node's manifest carries the assignment.
         public var isAssigned: Bool { isInFlight && self != .withdrawn }
 

@@ -99,6 +99,11 @@ final class NodeRegister: Sendable {
     /// The ids of every node, in no order.
     var ids: [NodeID] { state.withLock { Array($0.entries.keys) } }
 
+    /// The ids of the nodes that are meant, in no order.
+    func ids(where isMeant: (Entry) -> Bool) -> [NodeID] {
+        state.withLock { state in state.entries.values.filter(isMeant).map(\.node.id) }
+    }
+
     /// Every node, by name.
     var all: [Entry] {
         state.withLock { Array($0.entries.values) }.sorted { $0.node.name < $1.node.name }

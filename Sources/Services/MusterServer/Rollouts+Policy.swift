@@ -60,12 +60,12 @@ extension Rollouts {
     func isChanging(_ entry: NodeRegister.Entry, _ ended: [LiveRollout]) -> Bool {
         ended.contains { other in
             // One that was never handed the assignment waits again.
-            guard let state = other.engine.node(entry.node.id)?.state else { return false }
-            return state.isInFlight || state == .lost
+            other.engine.node(entry.node.id)?.state.isUnsettled ?? false
         }
     }
 
-    private func policy(_ rollout: LiveRollout) -> RolloutPolicy? {
+    /// What policy says of a rollout, to be asked once in a step; nil where none is to be trusted.
+    func policy(_ rollout: LiveRollout) -> RolloutPolicy? {
         guard let publication = repository.current, let policy = publication.policy else { return nil }
         return RolloutPolicy(
             policy: policy,

@@ -288,23 +288,22 @@ actor Rollouts {
 
     /// One rollout with its nodes.
     func record(_ id: RolloutID) async throws -> RolloutRecord? {
-        let rollout: LiveRollout
-        if let found = live[id] {
-            rollout = found
-        } else {
-            let stored = try await store.read { transaction -> LiveRollout? in
-                guard let stored = try transaction.rollout(id), let statement = try transaction.statement(id) else {
-                    return nil
-                }
-                return try LiveRollout(stored, try transaction.rolloutNodes(of: id), statement)
-            }
-            guard let stored else { return nil }
-            rollout = stored
-        }
+        guard let rollout = try await find(id) else { return nil }
         let package = rollout.body?.package ?? ""
         return rollout.record { [nodes] node in
             guard let entry = nodes[node] else { return (node.text, "") }
             return (entry.node.name, entry.report?.packages[package] ?? "")
+        }
+    }
+
+    /// One rollout, also one that is over.
+    private func find(_ id: RolloutID) async throws -> LiveRollout? {
+        if let rollout = live[id] { return rollout }
+        return try await store.read { transaction -> LiveRollout? in
+            guard let stored = try transaction.rollout(id), let statement = try transaction.statement(id) else {
+                return nil
+            }
+            return try LiveRollout(stored, try transaction.rolloutNodes(of: id), statement)
         }
     }
 

@@ -12,8 +12,8 @@ final class ReachRegister: Sendable {
     fileprivate struct State: Sendable {
         /// What each visitor was asked for.
         var visits: [NodeID: [Visit]] = [:]
-        /// The nonce that each host waits for, and until when.
-        var waiting: [NodeID: ReachTask] = [:]
+        /// The nonce that each host waits for.
+        var waiting: [NodeID: [UInt8]] = [:]
     }
 
     private let state = Mutex(State())
@@ -37,9 +37,9 @@ final class ReachRegister: Sendable {
         state.withLock { state in
             var withdrawn: [NodeID] = []
             state.forget { $0.task.until <= time }
-            if state.waiting[host]?.nonce != task.nonce {
+            if state.waiting[host] != task.nonce {
                 withdrawn = state.forget { $0.host == host }
-                state.waiting[host] = task
+                state.waiting[host] = task.nonce
             }
             let before = state.visits.values.count { $0.contains { $0.host == host } }
             var asked: [NodeID] = []

@@ -62,12 +62,12 @@ struct Reaching: Sendable {
     private func candidates(besides node: NodeID, at time: UTCTime) -> [NodeID] {
         guard let host = service.nodes[node] else { return [] }
         let since = time.adding(seconds: -Int64(3 * service.options.reportSeconds))
-        return service.nodes.all.filter { entry in
+        return service.nodes.ids { entry in
             guard entry.report?.reachesOthers == true, let lastSeen = entry.lastSeen, lastSeen >= since else {
                 return false
             }
             return entry.node.id != node && !entry.node.keyLife.isLimited(at: time)
                 && !isSameMachine(entry.node, host.node)
-        }.map(\.node.id).shuffled()
+        }.shuffled()
     }
 }
