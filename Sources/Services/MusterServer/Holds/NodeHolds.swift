@@ -26,11 +26,17 @@ struct NodeHolds: Sendable {
         case "hold": change = try hold(try await call.body(), node, name, at: call.time)
         case "unhold":
             let request: ReasonRequest = try await call.body()
-            change = Change("node-unheld", request.reason, [:]) { try $0.removeHold(of: node.id) }
+            change = Change("node-unheld", request.reason, [:]) {
+                $0.hold = nil
+            } write: {
+                try $0.removeHold(of: node.id)
+            }
         case "pin": change = try pin(try await call.body(), node, name, at: call.time)
         case "unpin":
             let request: UnpinRequest = try await call.body()
             change = Change("node-unpinned", request.reason, ["package": .string(request.package)], request.package) {
+                $0.remove(pinOf: request.package)
+            } write: {
                 try $0.removePin(of: request.package, on: node.id)
             }
         default: throw Problem.missing("a node can be held, unheld, pinned and unpinned")
@@ -38,9 +44,7 @@ struct NodeHolds: Sendable {
         try await service.holdTurnstile.pass { try await apply(change, node, name, at: call.time) }
         try await service.changed(node.id, at: call.time)
         let targets = await service.rollouts.targets()
-        return Answer.body(
-            NodeView(service: service, time: call.time).record(try service.operators.find(text), targets)
-        )
+        return Answer.body(NodeView(service: service, time: call.time).record(try entry(node), targets))
     }
 
     /// One change, with its event.
@@ -49,6 +53,8 @@ struct NodeHolds: Sendable {
         let detail: JSONObject
         /// The package that it is about; nil for the whole node.
         let package: String?
+        /// Makes it in memory.
+        let make: @Sendable (inout NodeRegister.Entry) -> Void
         /// Writes it; false where there is nothing to lift.
         let write: @Sendable (StoreTransaction) throws -> Bool
 
@@ -57,6 +63,7 @@ struct NodeHolds: Sendable {
             _ reason: String,
             _ detail: JSONObject,
             _ package: String? = nil,
+            make: @escaping @Sendable (inout NodeRegister.Entry) -> Void,
             write: @escaping @Sendable (StoreTransaction) throws -> Bool
         ) {
             self.event = event
@@ -64,6 +71,7 @@ struct NodeHolds: Sendable {
             object["reason"] = .string(reason)
             self.detail = object
             self.package = package
+            self.make = make
             self.write = write
         }
     }
@@ -80,6 +88,8 @@ struct NodeHolds: Sendable {
         var detail = JSONObject()
         if let until = request.until { detail["until"] = .integer(until.milliseconds) }
         return Change("node-held", request.reason, detail) {
+            $0.hold = hold
+        } write: {
             try $0.put(hold, of: node.id)
             return true
         }
@@ -93,10 +103,6 @@ struct NodeHolds: Sendable {
     ) throws(Problem) -> Change {
         try Self.require(request.reason)
         guard !request.package.isEmpty, request.version != "" else { throw .malformed("a pin names a package") }
-        let pins = service.nodes[node.id]?.pins ?? []
-        guard pins.count < Self.pinLimit || pins.contains(where: { $0.package == request.package }) else {
-            throw .tooMany("\(node.name) has \(Self.pinLimit) pinned packages")
-        }
         let pin = StoredPin(
             package: request.package,
             version: request.version,
@@ -107,6 +113,8 @@ struct NodeHolds: Sendable {
         var detail: JSONObject = ["package": .string(request.package)]
         if let version = request.version { detail["version"] = .string(version) }
         return Change("node-pinned", request.reason, detail, request.package) {
+            $0.add(pin)
+        } write: {
             try $0.put(pin, of: node.id)
             return true
         }
@@ -125,18 +133,29 @@ struct NodeHolds: Sendable {
         if let other = owner(of: change.package, on: node.id), other != name {
             try requireUpgrader(name, node, change.package, setBy: other, at: time)
         }
+        var changed = try entry(node)
+        let before = changed.pins.count
+        change.make(&changed)
+        guard changed.pins.count <= max(before, Self.pinLimit) else {
+            throw Problem.tooMany("\(node.name) has \(before) pinned packages")
+        }
         var detail = change.detail
         detail["node"] = JSONValue(node.id)
         let event = JSONValue.object(detail)
-        let (hold, pins) = try await service.store.write { transaction in
+        try await service.store.write { transaction in
             guard try change.write(transaction) else {
                 let what = change.package.map { "\($0) is not pinned" } ?? "it is not held"
                 throw Problem.conflict("\(node.name): \(what) by an operator")
             }
             try transaction.append(event: change.event, actor: name.text, detail: event, at: time)
-            return (try transaction.holds()[node.id], try transaction.pins()[node.id] ?? [])
         }
-        service.nodes.set(hold: hold, pins: pins, of: node.id)
+        service.nodes.set(hold: changed.hold, pins: changed.pins, of: node.id)
+    }
+
+    /// The node as it is now, which may have left since it was found.
+    private func entry(_ node: StoredNode) throws(Problem) -> NodeRegister.Entry {
+        guard let entry = service.nodes[node.id] else { throw .missing("there is no node '\(node.id)'") }
+        return entry
     }
 
     /// Who set what is about to be replaced or lifted; nil where nothing is.
@@ -146,7 +165,7 @@ struct NodeHolds: Sendable {
         return entry.pins.first { $0.package == package }?.by
     }
 
-    /// Whether the operator may upgrade the node, now or once a window opens.
+    /// Whether the operator may upgrade the node, whatever the hour is.
     private func requireUpgrader(
         _ name: OperatorName,
         _ node: StoredNode,
@@ -162,10 +181,21 @@ struct NodeHolds: Sendable {
             node: NodeFacts(id: node.id, tags: Set(node.tags)),
             package: package
         )
-        guard case .refused(let reasons) = policy.decide(request, time: time),
-            !reasons.contains(where: { $0.opens != nil })
-        else { return }
+        guard case .refused(let reasons) = policy.decide(request, time: time, hours: .ignored) else { return }
         throw .refused("\(other) said so, and \(name) may not upgrade \(node.name): \(PolicyDecision.refused(reasons))")
+    }
+}
+
+extension NodeRegister.Entry {
+    /// Adds a pin where the register on disk has it: by package.
+    fileprivate mutating func add(_ pin: StoredPin) {
+        remove(pinOf: pin.package)
+        pins.append(pin)
+        pins.sort { $0.package < $1.package }
+    }
+
+    fileprivate mutating func remove(pinOf package: String) {
+        pins.removeAll { $0.package == package }
     }
 }
 

@@ -122,6 +122,27 @@ struct NodeHoldTests {
         }
     }
 
+    @Test("a node has so many pins and no more, and one of them may still be changed")
+    func pinLimit() async throws {
+        try await RolloutFleet.run([("alpha", [])]) { fleet in
+            let (node, nodes) = (fleet.nodes[0], fleet.fixture.server.service.nodes)
+            let ada = try #require(OperatorName("ada"))
+            let time = fleet.fixture.clock.now()
+            let pins = (0..<NodeHolds.pinLimit).map {
+                StoredPin(package: "p\($0)", version: nil, reason: "kept", by: ada, since: time)
+            }
+            nodes.set(hold: nil, pins: pins, of: node.id)
+            await expectProblem(429) {
+                let pin = PinRequest(package: "hello", reason: "one too many")
+                _ = try await fleet.client.pin(node.id, pin, session: fleet.session)
+            }
+            let other = PinRequest(package: "p7", version: "2.0", reason: "tested")
+            let record = try await fleet.client.pin(node.id, other, session: fleet.session)
+            #expect(record.pins.count == NodeHolds.pinLimit)
+            #expect(record.pins.first { $0.package == "p7" }?.version == "2.0")
+        }
+    }
+
     @Test("what the node's own configuration pins is shown, and passed by without a word of the service")
     func localPins() async throws {
         try await RolloutFleet.run([("alpha", [])]) { fleet in
