@@ -18,20 +18,16 @@ public struct PolicyHours: Hashable, Sendable {
 
     /// What they say at `time`, until when, and why.
     public func slot(at time: UTCTime) -> Slot {
-        guard let reason = obstacle(at: time) else { return .open(until: closes(from: time)) }
-        return .closed(until: opens(from: time), reason: reason)
+        let freeze = freezes.longest(at: time)
+        guard freeze != nil || windows?.isOpen(at: time) == false else { return .open(until: closes(from: time)) }
+        let next = opens(from: time)
+        return .closed(until: next, reason: freeze?.text ?? closing(until: next))
     }
 
-    private func obstacle(at time: UTCTime) -> String? {
-        if let freeze = freezes.filter({ $0.isActive(at: time) }).max(by: { $0.until < $1.until }) {
-            return freeze.text
-        }
-        guard let windows, !windows.isOpen(at: time) else { return nil }
-        guard let opens = opens(from: time) else { return "its hours (\(Self.text(windows))) never open" }
-        return "outside its hours (\(Self.text(windows))): they open at \(opens)"
+    private func closing(until next: UTCTime?) -> String {
+        let text = (windows ?? []).map(\.text).joined(separator: ", ")
+        return next.map { "outside its hours (\(text)): they open at \($0)" } ?? "its hours (\(text)) never open"
     }
-
-    private static func text(_ windows: [TimeWindow]) -> String { windows.map(\.text).joined(separator: ", ") }
 
     /// The first moment from `time` on at which a window is open and no freeze active.
     private func opens(from time: UTCTime) -> UTCTime? {
@@ -89,9 +85,7 @@ extension FleetPolicy {
     /// What freezes what is asked at `time`, until when that lasts; nil where nothing does.
     func freeze(_ request: PolicyRequest, at time: UTCTime) -> PolicyReason? {
         let binding = freezes.filter { $0.binds(request) }
-        guard let active = binding.filter({ $0.isActive(at: time) }).max(by: { $0.until < $1.until }) else {
-            return nil
-        }
+        guard let active = binding.longest(at: time) else { return nil }
         let hours = PolicyHours(name: "", windows: nil, freezes: binding)
         return PolicyReason(.frozen, active.text, opens: hours.slot(at: time).until)
     }
