@@ -54,8 +54,11 @@ public struct PolicyUrgency: Hashable, Sendable {
 
     /// Whether `request` is for something that need not wait for windows.
     func ignoresWindows(_ request: PolicyRequest) -> Bool {
-        ignoresWindows && unknown.count == 0 && request.isSecurity && request.action == .upgrade
+        letsSecurityIgnoreWindows && request.isSecurity && request.action == .upgrade
     }
+
+    /// Whether rules allow security releases outside their windows too.
+    public var letsSecurityIgnoreWindows: Bool { ignoresWindows && unknown.count == 0 }
 
     /// Whether a rollout of a security release goes on without the time to bake.
     public var letsSecuritySkipBake: Bool { skipsBake && unknown.count == 0 }

@@ -12,8 +12,7 @@ enum PolicyPace {
                 "at most \(most) with tag \(tag) \(most == 1 ? "is" : "are") changed at one moment"
             }
             + (policy.urgency.letsSecuritySkipBake ? ["security releases skip the time to bake"] : [])
-            + (policy.urgency.ignoresWindows && policy.urgency.unknown.count == 0
-                ? ["security releases do not wait for windows"] : [])
+            + (policy.urgency.letsSecurityIgnoreWindows ? ["security releases do not wait for windows"] : [])
     }
 
     /// What is said of it by one policy and not by the other.

@@ -39,12 +39,6 @@ struct ReleaseHistory: Sendable {
     /// The newest version of a package.
     func newest(_ package: String) -> String? { of(package).first?.release.version }
 
-    /// The version before the given one, by counter.
-    func before(_ package: String, version: String) -> String? {
-        guard let counter = files(package, version: version).map(\.release.counter).min() else { return nil }
-        return of(package).first { $0.release.counter < counter }?.release.version
-    }
-
     /// The counter for a new file: that of its version if another architecture has it, else one above the highest.
     ///
     /// A failure where the same version has been released with other bytes.
