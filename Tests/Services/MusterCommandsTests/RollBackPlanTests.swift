@@ -136,6 +136,23 @@ struct RollBackPlanTests {
         #expect(try plan(silent, nodes, to: "1.0").good == "1.0")
     }
 
+    @Test("of more nodes than a statement names, those are shown too that its selectors take along")
+    func many() throws {
+        let bad = try rollout("3.0", "halted")
+        let affected = try (0...NodeSelector.limit).map { try node("n\($0)", "3.0") }
+        let others = [try node("good", "2.0"), try node("old", "1.0"), try node("without", "")]
+        let plan = try plan(bad, affected + others)
+        #expect(plan.good == "2.0")
+        #expect(plan.selectors == [.every])
+        #expect(plan.takenAlong == 2)
+        #expect(plan.changes.count == affected.count + 2)
+        #expect(plan.changes.suffix(2).map(\.name) == ["old", "without"])
+        #expect(plan.changes.suffix(2).map(\.now) == ["1.0", "(none)"])
+        let few = try self.plan(bad, [try node("n0", "3.0")] + others)
+        #expect(few.changes.map(\.name) == ["n0"])
+        #expect(few.takenAlong == 0)
+    }
+
     @Test("there is no going back to nothing, to the bad version, or to what is not signed")
     func refused() throws {
         let bad = try rollout("3.0", "halted")

@@ -28,6 +28,8 @@ struct RollBackPlan: Sendable {
     let why: String
     /// The nodes that change, by name.
     let changes: [Change]
+    /// How many of them change only because the statement cannot name so many nodes one by one.
+    let takenAlong: Int
     /// Which nodes the statement is to name.
     let selectors: [NodeSelector]
 
@@ -53,8 +55,17 @@ struct RollBackPlan: Sendable {
                 || parts[node.id].map { Self.mayChange.contains($0.state) } == true
         }
         let before = affected.map { parts[$0.id]?.before ?? "" }
-        (good, why) = try Self.good(rollout, change, before: before, others: others, releases: releases, wanted: wanted)
-        changes = affected.map { node in
+        let (target, reason) = try Self.good(
+            rollout,
+            change,
+            before: before,
+            others: others,
+            releases: releases,
+            wanted: wanted
+        )
+        let selectors = try Self.selectors(affected, nodes, change, only)
+        let besides = Self.takenAlong(by: selectors, besides: affected, nodes, change.package, target)
+        changes = (affected + besides).map { node in
             let version = Self.version(of: change.package, on: node)
             let state = parts[node.id].map(\.state) ?? ""
             let isAtWork = version != change.version && Self.mayChange.contains(state)
@@ -65,7 +76,10 @@ struct RollBackPlan: Sendable {
                 before: parts[node.id]?.before ?? ""
             )
         }.sorted { ($0.name, $0.node.text) < ($1.name, $1.node.text) }
-        selectors = try Self.selectors(affected, nodes, change, only)
+        good = target
+        why = reason
+        takenAlong = besides.count
+        self.selectors = selectors
     }
 
     /// States of a node that may have the bad version in a moment, or have it without our knowing.
@@ -153,5 +167,21 @@ struct RollBackPlan: Sendable {
             )
         }
         return wide
+    }
+
+    /// Nodes that the selectors mean besides, and that have another version than the good one.
+    private static func takenAlong(
+        by selectors: [NodeSelector],
+        besides affected: [NodeRecord],
+        _ nodes: [NodeRecord],
+        _ package: String,
+        _ good: String
+    ) -> [NodeRecord] {
+        guard affected.count > NodeSelector.limit else { return [] }
+        let known = Set(affected.map(\.id))
+        return nodes.filter { node in
+            !known.contains(node.id) && version(of: package, on: node) != good
+                && selectors.matches(node: node.id, tags: Set(node.tags))
+        }
     }
 }

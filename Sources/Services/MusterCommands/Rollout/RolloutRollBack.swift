@@ -10,9 +10,11 @@ struct RolloutRollBack: ContextCommand {
         discussion: """
             Halts the rollout, finds the nodes that have its version or may get it in a moment, finds the version that they had
             before (else that of the last complete rollout, else the release before), shows what changes where, asks, and signs
-            one roll-back statement for exactly those nodes; where they are more than 10,000, for all that the rollout (or --on)
-            selects. It is a rollout of its own, on all of them at once, and ends the one that it undoes. Declining leaves the
-            rollout halted.
+            one roll-back statement for exactly those nodes. It is a rollout of its own, on all of them at once, and ends the
+            one that it undoes. Declining leaves the rollout halted.
+
+            A statement names at most \(NodeSelector.limit) nodes. Where more go back, it is for all that the rollout
+            selected, or that --on says; what else that changes is shown, too.
             """
     )
 
@@ -125,6 +127,12 @@ struct RolloutRollBack: ContextCommand {
             terminal.line("  \(change.name): \(change.now) -> \(plan.good)\(before)")
         }
         if plan.changes.count > Self.shown { terminal.line("  and \(plan.changes.count - Self.shown) more nodes") }
+        if plan.takenAlong > 0 {
+            terminal.line(
+                "\(plan.takenAlong) of them neither have \(plan.bad) nor are about to get it: "
+                    + "so many nodes cannot be named one by one (--on says which are meant)"
+            )
+        }
     }
 
     /// Most nodes that are listed one by one.
