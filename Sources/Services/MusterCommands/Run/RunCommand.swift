@@ -17,7 +17,8 @@ struct RunCommand: AsyncParsableCommand {
               12  what became of it is not known on some node
               130 interrupted by Ctrl-C: the run itself goes on, and 'muster run cancel ID' ends it
             The highest of 10 to 12 that fits counts. With --over ssh this machine carries the run out, so the first Ctrl-C once
-            it has begun ends the processes and cancels the run; a second one ends this program at once.
+            it has begun ends the processes and cancels the run; a second one ends this program at once. A Ctrl-C before that
+            leaves a run that nobody carries out: 'muster run cancel ID' ends it.
             """,
         subcommands: [
             RunStart.self, RunApprove.self, RunDeny.self, RunList.self, RunShow.self, RunWatch.self, RunCancel.self,

@@ -5,7 +5,7 @@ import MusterModel
 extension RunWatching {
     /// Carries a run out from here, once it is allowed and due, and shows how it goes.
     ///
-    /// Ctrl-C ends the processes and the run: nobody else would go on with it.
+    /// Ctrl-C ends the processes and the run: nobody else would go on with it. Before the run begins it says how to end it.
     func carryOut(
         _ session: RunOverSSHSession,
         _ statement: SignedStatement,
@@ -15,7 +15,7 @@ extension RunWatching {
         let id = statement.statement.id
         guard case .run(let body) = statement.statement.body else { return }
         let display = RunDisplay(format, nodes: body.nodes, names: nodes.names, terminal: context.terminal)
-        let allowed = try await Interruption.saying(Self.goesOn(id)) { try await untilDue(id, display) }
+        let allowed = try await Interruption.saying(Self.staysBehind(id)) { try await untilDue(id, display) }
         if !allowed.state.isFinal {
             let work = Task {
                 try await session.carryOut(
@@ -36,6 +36,11 @@ extension RunWatching {
         let record = try await ended(id)
         await display.show(record)
         try await conclude(record, display)
+    }
+
+    /// What Ctrl-C says before the run begins.
+    static func staysBehind(_ id: RunID) -> String {
+        "the run does not begin, and nobody else can carry it out: muster run cancel \(id.text.prefix(8)) ends it"
     }
 
     /// Ends the run itself, where what became of its nodes has not ended it already.
