@@ -65,6 +65,11 @@ public struct CommandContext: Sendable {
         )
     }
 
+    /// The path of a file that was named on the command line.
+    func absolute(_ file: String) -> String {
+        file.hasPrefix("/") ? file : workingDirectory + "/" + file
+    }
+
     /// The environment of this process.
     public static func processEnvironment() -> [String: String] {
         var environment: [String: String] = [:]

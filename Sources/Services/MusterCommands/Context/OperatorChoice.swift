@@ -11,13 +11,8 @@ extension OperatorConfiguration {
         guard file.hasPrefix("/") || key != nil else {
             throw CommandFailure.usage("your SSH public key is not clear: give --operator-key FILE.pub")
         }
-        let identity = OperatorConfiguration(name: name, publicKeyFile: absolute(file, context))
+        let identity = OperatorConfiguration(name: name, publicKeyFile: context.absolute(file))
         _ = try OperatorKey.publicKey(identity.publicKeyFile)
         return identity
-    }
-
-    private static func absolute(_ file: String, _ context: CommandContext) -> String {
-        if file.hasPrefix("/") { return file }
-        return context.workingDirectory + "/" + file
     }
 }

@@ -27,7 +27,7 @@ struct ReleaseBundle: ContextCommand {
     }
 
     func run(_ context: CommandContext) async throws {
-        let folder = output.hasPrefix("/") ? output : context.workingDirectory + "/" + output
+        let folder = context.absolute(output)
         let temporary = folder + "/.muster-bundle-\(getpid())"
         defer { unlink(temporary) }
         do {

@@ -62,8 +62,7 @@ struct RunSecretOptions: ParsableArguments {
     ) throws -> [ParameterName: SecretBytes] {
         var values: [ParameterName: SecretBytes] = [:]
         for pair in secretFile {
-            let file = pair.value.hasPrefix("/") ? pair.value : context.workingDirectory + "/" + pair.value
-            var bytes = try BoundedFile.read(file, limit: SealedSecret.secretLimit + 1)
+            var bytes = try BoundedFile.read(context.absolute(pair.value), limit: SealedSecret.secretLimit + 1)
             try add(&bytes, pair.name, definition, &values)
         }
         for pair in secretFd {
