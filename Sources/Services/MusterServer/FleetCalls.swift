@@ -30,7 +30,7 @@ struct FleetCalls: Sendable {
         }
         guard let given = SetupToken(line: upload.setupToken),
             ConstantTime.equal(given.keysDigest + given.secret, expected.keysDigest + expected.secret)
-        else { throw Problem.unauthenticated("this is not the set-up token that musterd printed") }
+        else { throw Problem.unauthenticated("this is not the set-up token of 'musterd serve'") }
         try await service.repository.create(upload, at: call.time)
         try service.state.removeSetupToken()
         service.log.info("there is a fleet now: \(service.repository.current?.fleet.text ?? "")")

@@ -71,7 +71,7 @@ extension Problem {
             status: 409,
             code: "no-fleet",
             title: "There is no fleet yet",
-            detail: "make one with 'muster fleet init --service URL' and the set-up token that musterd printed"
+            detail: "make one with 'muster fleet init --service URL' and the set-up token of 'musterd serve'"
         )
     }
 

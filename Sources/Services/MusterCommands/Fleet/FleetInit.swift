@@ -204,7 +204,7 @@ struct FleetInit: ContextCommand {
             line.removeLast(line.count - max(0, count))
         } else {
             line = try context.terminal.askSecret(
-                "set-up token that musterd printed",
+                "set-up token of 'musterd serve'",
                 instead: "--setup-token-file or --setup-token-fd"
             )
         }
