@@ -64,7 +64,14 @@ final class FleetService: Sendable {
         store = try await Store.open(path: state.database, now: options.clock())
         repository = Repository(store: store, state: state, keys: keys, lifetimes: options.lifetimes, log: log)
         notices = Notices(store: store, options: options.notices, clock: options.clock, log: log)
-        rollouts = Rollouts(store: store, repository: repository, nodes: nodes, notices: notices, log: log)
+        rollouts = Rollouts(
+            store: store,
+            repository: repository,
+            nodes: nodes,
+            notices: notices,
+            reportSeconds: options.reportSeconds,
+            log: log
+        )
         runs = Runs(store: store, nodes: nodes, log: log)
         manifests = Manifests(
             store: store,

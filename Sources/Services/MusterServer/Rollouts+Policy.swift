@@ -9,9 +9,9 @@ import MusterStore
 extension Rollouts {
     /// How often silence is looked for, in seconds.
     private static let listeningPace: Int64 = 30
-    /// Seconds without a word after which something must be wrong with a node that was just changed: several reports,
-    /// however often they come, and time for a slow boot.
-    private static let silence: Int64 = 900
+    /// Least seconds without a word after which something must be wrong with a node that was just changed: time for a slow
+    /// boot.
+    private static let leastSilence: Int64 = 900
 
     // MARK: - Facts
 
@@ -169,7 +169,8 @@ extension Rollouts {
         // A clock that was set forward, or a service that was stopped, has heard nothing meanwhile.
         if time > nextListening.adding(seconds: Self.listeningPace * 4) { listeningSince = time }
         nextListening = time.adding(seconds: Self.listeningPace)
-        let since = time.adding(seconds: -Self.silence)
+        // Several reports, however far apart they are.
+        let since = time.adding(seconds: -max(Self.leastSilence, 3 * reportSeconds))
         guard listeningSince <= since else { return }
         for (id, rollout) in live {
             let silent = rollout.engine.nodes.compactMap { node -> RolloutEvent? in

@@ -17,6 +17,8 @@ actor Rollouts {
     let nodes: NodeRegister
     private let log: Logger
     private let telling: RolloutTelling
+    /// Seconds between two reports of a node.
+    let reportSeconds: Int64
     let turnstile = Turnstile()
     private(set) var live: [RolloutID: LiveRollout] = [:]
     /// The hours of each open rollout's nodes, by name.
@@ -35,10 +37,18 @@ actor Rollouts {
     /// Wakes whoever waits for a rollout's next revision.
     nonisolated let polls = LongPoll<RolloutID>(limit: 64)
 
-    init(store: Store, repository: Repository, nodes: NodeRegister, notices: Notices, log: Logger) {
+    init(
+        store: Store,
+        repository: Repository,
+        nodes: NodeRegister,
+        notices: Notices,
+        reportSeconds: Int,
+        log: Logger
+    ) {
         self.store = store
         self.repository = repository
         self.nodes = nodes
+        self.reportSeconds = Int64(reportSeconds)
         self.log = log
         telling = RolloutTelling(notices: notices, repository: repository)
     }

@@ -284,6 +284,26 @@ struct RolloutHoursTests {
         }
     }
 
+    @Test("where nodes report seldom, a longer silence is borne before one counts as lost")
+    func seldomReports() async throws {
+        func seldom(_ options: inout ServeOptions) { options.reportSeconds = 900 }
+        try await RolloutFleet.run([("alpha", []), ("beta", [])], options: seldom) { fleet in
+            let rollouts = fleet.fixture.server.service.rollouts
+            let strategy = RolloutStrategy(stages: [.count(1), .percent(100)], bakeSeconds: 86400)
+            let id = try await fleet.start(strategy: strategy)
+            var canary: TestNode?
+            for node in fleet.nodes where try await fleet.assigned(node) == [id] { canary = node }
+            try await fleet.upgrade(try #require(canary), id)
+            for expected in ["running", "halted"] {
+                for _ in 0..<50 {
+                    fleet.fixture.clock.advance(seconds: 31)
+                    try await rollouts.listen(at: fleet.fixture.clock.now())
+                }
+                #expect(try await fleet.record(id).state == expected)
+            }
+        }
+    }
+
     /// Publishes another policy.
     private func publish(_ fleet: RolloutFleet, _ change: (inout JSONObject) -> Void) async throws {
         var simulator = fleet.fixture.fleet
