@@ -22,15 +22,10 @@ struct RolloutPolicy: Sendable {
 
     /// The hours in which the node may be changed: what they are called and what they say; nil for always.
     func hours(of node: NodeFacts) -> NamedHours? {
-        let request = request(node)
-        guard let hours = policy.hours(for: request) else {
-            return NamedHours(
-                name: Self.never,
-                hours: nil,
-                refusal: "\(policy.decide(request, time: statement.issued))"
-            )
+        guard let hours = policy.hours(for: request(node)) else {
+            return NamedHours(name: Self.never, hours: nil)
         }
-        return hours.isAlways ? nil : NamedHours(name: hours.name, hours: hours, refusal: "")
+        return hours.isAlways ? nil : NamedHours(name: hours.name, hours: hours)
     }
 
     /// Whether bake times are skipped.
@@ -42,11 +37,12 @@ struct NamedHours: Sendable {
     let name: String
     /// The hours; nil where no rule lets the rollout change the node at any.
     let hours: PolicyHours?
-    /// Why not.
-    let refusal: String
+
+    /// Why not, in words that fit every node that has no hours: one name is all that the engine knows of them.
+    private static let refusal = "no rule of the policy allows this change, at whatever hour"
 
     /// What they say at `time`.
     func slot(at time: UTCTime) -> Slot {
-        hours?.slot(at: time) ?? .closed(until: nil, reason: refusal)
+        hours?.slot(at: time) ?? .closed(until: nil, reason: Self.refusal)
     }
 }

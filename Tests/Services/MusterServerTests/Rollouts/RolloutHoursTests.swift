@@ -33,11 +33,7 @@ struct RolloutHoursTests {
         guard case .object(var policy) = simulator.policyDocument, case .array(let rules)? = policy["rules"] else {
             throw FleetSimulator.Failure.impossible
         }
-        let others = rules.compactMap { rule -> JSONValue? in
-            guard case .object(var members) = rule, case .array(let actions)? = members["allow"] else { return nil }
-            members["allow"] = .array(actions.filter { $0 != "upgrade" })
-            return members["allow"] == .array([]) ? nil : .object(members)
-        }
+        let others = withoutUpgrades(rules)
         var nightly: JSONObject = [
             "name": "nightly", "allow": ["upgrade"], "who": ["ada", "ben"], "nodes": ["*"], "windows": [window(time)],
         ]
@@ -47,6 +43,15 @@ struct RolloutHoursTests {
         simulator.policyDocument = .object(policy)
         try simulator.publish()
         return simulator
+    }
+
+    /// The rules, none of which allows an upgrade.
+    private static func withoutUpgrades(_ rules: [JSONValue]) -> [JSONValue] {
+        rules.compactMap { rule -> JSONValue? in
+            guard case .object(var members) = rule, case .array(let actions)? = members["allow"] else { return nil }
+            members["allow"] = .array(actions.filter { $0 != "upgrade" })
+            return members["allow"] == .array([]) ? nil : .object(members)
+        }
     }
 
     private func report(_ node: TestNode) async throws { try await node.report(version: "1.0") }
@@ -162,6 +167,26 @@ struct RolloutHoursTests {
             #expect(held.hold?.reason.contains("the books are closed") == true)
             let back = try await fleet.start(isRollBack: true, nodes: [.node(node.id)], seed: "back")
             #expect(try await fleet.assigned(node) == [back])
+        }
+    }
+
+    @Test("a rollout that no rule of a newer policy allows holds, in words that fit each of its nodes")
+    func noRule() async throws {
+        try await RolloutFleet.run([("alpha", []), ("beta", [])]) { fleet in
+            let strategy = RolloutStrategy(stages: [.percent(100)], bakeSeconds: 0, maxInFlight: 1)
+            let id = try await fleet.start(strategy: strategy)
+            var first: TestNode?
+            for node in fleet.nodes where try await fleet.assigned(node) == [id] { first = node }
+            try await publish(fleet) { policy in
+                guard case .array(let rules)? = policy["rules"] else { return }
+                policy["rules"] = .array(Self.withoutUpgrades(rules))
+            }
+            try await fleet.fixture.server.service.rollouts.followPolicy(at: fleet.fixture.clock.now())
+            try await fleet.upgrade(try #require(first), id)
+            let held = try await fleet.record(id)
+            #expect(held.state == "running")
+            let reason = held.hold?.reason ?? ""
+            #expect(reason.hasPrefix("1 node: no rule of the policy allows this change"), "\(reason)")
         }
     }
 
