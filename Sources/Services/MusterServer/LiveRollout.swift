@@ -78,7 +78,8 @@ struct LiveRollout: Sendable {
 
     /// The rollout as operators see it; `names` are the nodes' names, nil to leave the nodes out.
     func record(names: ((NodeID) -> (name: String, version: String))?) -> RolloutRecord {
-        RolloutRecord(
+        let stages = stages
+        return RolloutRecord(
             id: id,
             state: engine.phase.name,
             reason: engine.phase.reason,
@@ -89,12 +90,12 @@ struct LiveRollout: Sendable {
             missing: missing,
             stages: stages,
             nodes: names.map(nodes) ?? [],
-            hold: hold
+            hold: hold(stages)
         )
     }
 
     /// Why nothing goes on; that it is halted, waits for approval or bakes is said elsewhere.
-    private var hold: RolloutRecord.Hold? {
+    private func hold(_ stages: [RolloutRecord.Stage]) -> RolloutRecord.Hold? {
         guard engine.phase == .running, !stages.contains(where: { $0.bakesUntil != nil }) else { return nil }
         return engine.hold.map { RolloutRecord.Hold(reason: $0.reason, until: $0.until) }
     }

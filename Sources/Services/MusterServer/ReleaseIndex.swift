@@ -55,6 +55,12 @@ struct ReleaseIndex: Sendable {
     /// The release at a target path.
     func release(_ path: String) -> Release? { byPath[path] }
 
+    /// Whether a statement brings a release that closes a security hole, by the word of the release keys.
+    func isSecurity(_ statement: Statement) -> Bool {
+        guard statement.type == .upgrade, let body = statement.body.packageChange else { return false }
+        return body.targets.contains { release($0.path)?.description.security == true }
+    }
+
     /// All paths.
     var paths: Dictionary<String, Release>.Keys { byPath.keys }
 

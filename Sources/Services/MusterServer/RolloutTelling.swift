@@ -26,6 +26,7 @@ struct RolloutTelling: Sendable {
             }
         }
         let begun = isNew ? notice(rollout, .started, rollout.missing, at: time).filter(\.isSecurity) : []
+        guard !(begun.isEmpty && told.isEmpty) else { return [] }
         let message = NoticeMessage(
             id: Hex.encode(RandomBytes.make(16)),
             fleet: repository.current?.fleet,
@@ -47,19 +48,11 @@ struct RolloutTelling: Sendable {
             rollout: rollout.id,
             package: body.package,
             version: body.version,
-            isSecurity: rollout.isSecurity(repository.current?.releases ?? ReleaseIndex()),
+            isSecurity: repository.current?.releases.isSecurity(rollout.statement.statement) ?? false,
             reason: reason,
             by: event == .halted ? rollout.engine.phase.by : nil,
             time: time
         )
-    }
-}
-
-extension LiveRollout {
-    /// Whether it brings a release that closes a security hole, as the release managers signed it.
-    func isSecurity(_ releases: ReleaseIndex) -> Bool {
-        guard statement.statement.type == .upgrade, let targets = body?.targets else { return false }
-        return targets.contains { releases.release($0.path)?.description.security == true }
     }
 }
 

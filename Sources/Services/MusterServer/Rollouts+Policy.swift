@@ -71,7 +71,7 @@ extension Rollouts {
             policy: policy,
             statement: rollout.statement.statement,
             signers: Set(rollout.signers),
-            isSecurity: rollout.isSecurity(publication.releases)
+            isSecurity: publication.releases.isSecurity(rollout.statement.statement)
         )
     }
 

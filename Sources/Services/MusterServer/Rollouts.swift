@@ -269,7 +269,7 @@ actor Rollouts {
         var most = 0
         var closed = true
         for node in selected.isEmpty ? [nil] : selected {
-            if try !check.neverOpens(statement, signers: signers, node: node) { closed = false }
+            if closed, try !check.neverOpens(statement, signers: signers, node: node) { closed = false }
             switch try check.decide(statement, signers: signers, node: node, hours: .ignored) {
             case .allowed: break
             case .needsApprovals(let shortage):

@@ -27,7 +27,7 @@ struct StatementCheck: Sendable {
             fleet: publication.fleet,
             time: time,
             deciding: deciding,
-            isSecurity: isSecurity(signed.statement)
+            isSecurity: publication.releases.isSecurity(signed.statement)
         )
         if case .refused(let refusal) = verdict.outcome {
             throw refusal.code == .notAllowed ? .refused(refusal.message) : .notVerified(refusal.message)
@@ -81,14 +81,8 @@ struct StatementCheck: Sendable {
     /// The question that a statement with these signers is.
     private func request(_ statement: Statement, _ signers: [OperatorName], _ node: NodeFacts?) -> PolicyRequest {
         var request = PolicyRequest(statement, signers: Set(signers), node: node)
-        request.isSecurity = isSecurity(statement)
+        request.isSecurity = publication.releases.isSecurity(statement)
         return request
-    }
-
-    /// Whether it is about a release that closes a security hole, by the word of the release keys.
-    func isSecurity(_ statement: Statement) -> Bool {
-        guard statement.type == .upgrade, let body = statement.body.packageChange else { return false }
-        return body.targets.contains { publication.releases.release($0.path)?.description.security == true }
     }
 
     // MARK: - Hours
