@@ -21,6 +21,10 @@ struct LiveRollout: Sendable {
     let started: UTCTime
     /// The version that each node had when it was assigned.
     var before: [NodeID: String] = [:]
+    /// The hours of its nodes, by name; in memory only, since policy says them again after a restart.
+    var hours: [String: NamedHours] = [:]
+    /// What it was last told of limits; in memory only, too.
+    var toldLimits: [Tag: FleetLimit] = [:]
 
     /// A rollout that was just asked for.
     init(engine: Rollout, statement: SignedStatement, signers: [OperatorName], missing: String, started: UTCTime) {

@@ -2,6 +2,7 @@ import ByteCoding
 import MusterAPI
 import MusterIdentity
 import MusterModel
+import MusterPolicy
 import MusterStore
 import Synchronization
 
@@ -16,6 +17,9 @@ final class NodeRegister: Sendable {
         var hold: StoredHold?
         /// Packages that an operator pinned, by name.
         var pins: [StoredPin] = []
+
+        /// The node as rules see it.
+        var facts: NodeFacts { NodeFacts(id: node.id, tags: Set(node.tags)) }
     }
 
     /// What a report changed.

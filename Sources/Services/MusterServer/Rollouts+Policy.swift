@@ -17,41 +17,48 @@ extension Rollouts {
 
     /// What the engine should know of a node of a rollout, and its hours before that where they are new.
     ///
-    /// Empty where the rollout is not for the node, or policy forbids it there.
-    func selection(_ id: RolloutID, _ entry: NodeRegister.Entry, at time: UTCTime) -> [RolloutEvent] {
-        guard let rollout = live[id], let body = rollout.body, let publication = repository.current else { return [] }
+    /// Empty where the rollout is not for the node, or policy forbids it there. Only behind the turnstile, so that no other
+    /// policy comes between this and its being applied.
+    func selection(_ rollout: inout LiveRollout, _ entry: NodeRegister.Entry, at time: UTCTime) -> [RolloutEvent] {
+        guard let body = rollout.body, let publication = repository.current else { return [] }
         let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
         guard selection.target(entry) != nil else { return [] }
-        guard isMeant(rollout, entry, at: time) else { return [] }
-        let known = Set((hours[id] ?? [:]).keys)
-        let fact = fact(of: entry, rollout, selection, at: time)
-        guard let name = fact.hours, !known.contains(name), let found = hours[id]?[name] else {
+        let policy = policy(rollout)
+        guard isMeant(rollout, policy, entry, at: time) else { return [] }
+        let known = rollout.hours
+        let fact = fact(of: entry, &rollout, policy, selection, at: time)
+        guard let name = fact.hours, known[name] == nil, let found = rollout.hours[name] else {
             return [.nodesSelected([fact])]
         }
         return [.slots([name: found.slot(at: time)]), .nodesSelected([fact])]
     }
 
     /// Whether policy lets the rollout take the node in, or the node is in it already.
-    private func isMeant(_ rollout: LiveRollout, _ entry: NodeRegister.Entry, at time: UTCTime) -> Bool {
-        guard let policy = policy(rollout) else { return rollout.engine.node(entry.node.id) != nil }
-        let node = NodeFacts(id: entry.node.id, tags: Set(entry.node.tags))
-        switch policy.policy.decide(policy.request(node), time: time, hours: .ignored) {
+    private func isMeant(
+        _ rollout: LiveRollout,
+        _ policy: RolloutPolicy?,
+        _ entry: NodeRegister.Entry,
+        at time: UTCTime
+    ) -> Bool {
+        guard let policy else { return rollout.engine.node(entry.node.id) != nil }
+        switch policy.policy.decide(policy.request(entry.facts), time: time, hours: .ignored) {
         case .allowed: return true
         case .needsApprovals: return !rollout.engine.isApproved
         case .refused: return rollout.engine.node(entry.node.id) != nil
         }
     }
 
-    /// A node's fact; its hours are remembered.
+    /// A node's fact; the rollout remembers its hours.
     func fact(
         of entry: NodeRegister.Entry,
-        _ rollout: LiveRollout,
+        _ rollout: inout LiveRollout,
+        _ policy: RolloutPolicy?,
         _ selection: RolloutSelection,
         mayBeChanging: Bool = false,
         at time: UTCTime
     ) -> NodeFact {
-        let named = policy(rollout)?.hours(of: NodeFacts(id: entry.node.id, tags: Set(entry.node.tags)))
-        if let named { hours[rollout.id, default: [:]][named.name] = named }
+        let named = policy?.hours(of: entry.facts)
+        if let named { rollout.hours[named.name] = named }
         return selection.fact(entry, mayBeChanging: mayBeChanging, hours: named?.name, at: time)
     }
 
@@ -78,30 +85,37 @@ extension Rollouts {
     // MARK: - Events
 
     /// How a rollout begins: what policy says, then its nodes.
-    func beginning(_ rollout: LiveRollout, _ facts: [NodeFact], at time: UTCTime) -> [RolloutEvent] {
-        var events: [RolloutEvent] = [.urgency(skipsBake: policy(rollout)?.skipsBake ?? false)]
+    func beginning(
+        _ rollout: inout LiveRollout,
+        _ policy: RolloutPolicy?,
+        _ facts: [NodeFact],
+        at time: UTCTime
+    ) -> [RolloutEvent] {
+        var events: [RolloutEvent] = [.urgency(skipsBake: policy?.skipsBake ?? false)]
         let limits = limits(besides: rollout.id)
         if !limits.isEmpty || rollout.revision > 0 { events.append(.fleetLimits(limits)) }
-        toldLimits[rollout.id] = limits
-        let slots = (hours[rollout.id] ?? [:]).mapValues { $0.slot(at: time) }
+        rollout.toldLimits = limits
+        let slots = rollout.hours.mapValues { $0.slot(at: time) }
         if !slots.isEmpty { events.append(.slots(slots)) }
         return events + [.nodesSelected(facts)]
     }
 
     /// The approvals are there: rules that lacked them may let nodes begin at other hours.
-    func approval(of rollout: LiveRollout, at time: UTCTime) -> [RolloutEvent] {
-        anew(rollout, at: time) + [.approved]
+    func approval(of rollout: inout LiveRollout, at time: UTCTime) -> [RolloutEvent] {
+        anew(&rollout, at: time) + [.approved]
     }
 
     /// Everything that policy says of a rollout, said again.
-    private func anew(_ rollout: LiveRollout, at time: UTCTime) -> [RolloutEvent] {
+    private func anew(_ rollout: inout LiveRollout, at time: UTCTime) -> [RolloutEvent] {
         guard let body = rollout.body, let publication = repository.current else { return [] }
         let selection = RolloutSelection(rollout.statement.statement, body, publication.releases)
-        hours[rollout.id] = nil
+        let policy = policy(rollout)
+        rollout.hours = [:]
         let entries = rollout.engine.nodes.compactMap { node in
             node.state == .removed ? nil : nodes[node.id]
         }
-        return beginning(rollout, entries.map { fact(of: $0, rollout, selection, at: time) }, at: time)
+        let facts = entries.map { fact(of: $0, &rollout, policy, selection, at: time) }
+        return beginning(&rollout, policy, facts, at: time)
     }
 
     /// What hours say that have passed since they were last asked.
@@ -110,7 +124,7 @@ extension Rollouts {
         guard !stale.isEmpty else { return [] }
         var slots: [String: Slot] = [:]
         let unknown = Slot.closed(until: nil, reason: "no rule of the policy has its hours any more")
-        for name in stale { slots[name] = hours[rollout.id]?[name]?.slot(at: time) ?? unknown }
+        for name in stale { slots[name] = rollout.hours[name]?.slot(at: time) ?? unknown }
         return [.slots(slots)]
     }
 
@@ -119,8 +133,9 @@ extension Rollouts {
         guard let version = repository.current?.policy?.version, version != policyVersion else { return }
         for id in live.keys {
             try await turnstile.pass {
-                guard let rollout = live[id] else { return }
-                try await apply(rollout, anew(rollout, at: time), at: time)
+                guard var rollout = live[id] else { return }
+                let events = anew(&rollout, at: time)
+                try await apply(rollout, events, at: time)
                 try await tellLimits(at: time)
             }
         }
@@ -148,15 +163,17 @@ extension Rollouts {
         for _ in 0..<(2 * live.count) {
             guard let (rollout, limits) = untold() else { return }
             try await apply(rollout, [.fleetLimits(limits)], at: time)
-            toldLimits[rollout.id] = limits
         }
     }
 
-    /// A rollout that was told something else than what is so.
+    /// A rollout that was told something else than what is so, as it is once it was told that.
     private func untold() -> (LiveRollout, [Tag: FleetLimit])? {
         for rollout in live.values.sorted(by: { ($0.started, $0.id) < ($1.started, $1.id) }) {
             let limits = limits(besides: rollout.id)
-            if limits != toldLimits[rollout.id] ?? [:] { return (rollout, limits) }
+            guard limits != rollout.toldLimits else { continue }
+            var told = rollout
+            told.toldLimits = limits
+            return (told, limits)
         }
         return nil
     }

@@ -21,10 +21,6 @@ actor Rollouts {
     let reportSeconds: Int64
     let turnstile = Turnstile()
     private(set) var live: [RolloutID: LiveRollout] = [:]
-    /// The hours of each open rollout's nodes, by name.
-    var hours: [RolloutID: [String: NamedHours]] = [:]
-    /// What each open rollout was last told of limits.
-    var toldLimits: [RolloutID: [Tag: FleetLimit]] = [:]
     /// The version of the policy that open rollouts were told of.
     var policyVersion: Int64?
     /// Nobody counts as silent since before the service was there to hear them.
@@ -109,7 +105,7 @@ actor Rollouts {
                 expires: signed.statement.expires,
                 isApproved: missing.isEmpty
             )
-            let rollout = LiveRollout(
+            var rollout = LiveRollout(
                 engine: engine,
                 statement: signed,
                 signers: signers,
@@ -124,10 +120,13 @@ actor Rollouts {
                     try await apply(old, [.cancel(reason: reason, by: signed.statement.requester)], at: time)
                 )
             }
+            let policy = policy(rollout)
             let facts = selected.map { entry in
-                fact(of: entry, rollout, selection, mayBeChanging: isRollBack && isChanging(entry, ended), at: time)
+                let mayBeChanging = isRollBack && isChanging(entry, ended)
+                return fact(of: entry, &rollout, policy, selection, mayBeChanging: mayBeChanging, at: time)
             }
-            try await apply(rollout, beginning(rollout, facts, at: time), at: time) { transaction in
+            let events = beginning(&rollout, policy, facts, at: time)
+            try await apply(rollout, events, at: time) { transaction in
                 guard try transaction.add(signed, received: time) else {
                     throw Problem.conflict("statement \(signed.statement.id) was used before")
                 }
@@ -169,22 +168,39 @@ actor Rollouts {
 
     /// Takes what a node's report, already on disk, says about open rollouts.
     func take(_ change: NodeRegister.Change, at time: UTCTime) async throws {
-        guard !live.isEmpty else { return }
-        let node = change.entry.node.id
         for id in live.keys {
-            var events: [RolloutEvent] = []
-            if change.hasFacts { events += selection(id, change.entry, at: time) }
-            if let metrics = change.entry.report?.metrics, live[id]?.engine.needs(measured: node) == true {
-                events.append(.measured(node, metrics))
-            }
-            if change.hasProgress {
-                for progress in change.entry.report?.progress ?? [] where progress.rollout == id {
-                    events.append(.reported(node, progress))
+            // Most reports are nothing to the rollout, and wait for nobody.
+            guard let present = live[id], change.hasFacts || !said(change, to: present).isEmpty else { continue }
+            try await turnstile.pass {
+                guard var rollout = live[id] else { return }
+                var facts: [RolloutEvent] = []
+                // The node as it is by now: it may have been held, or have left, meanwhile.
+                if change.hasFacts, let entry = nodes[change.entry.node.id] {
+                    facts = selection(&rollout, entry, at: time)
                 }
+                try await step(rollout, said(change, to: rollout, after: facts), at: time)
             }
-            if events.isEmpty, live[id]?.engine.needs(seen: node) == true { events.append(.seen(node)) }
-            try await handle(id, events, at: time)
         }
+    }
+
+    /// What a report says to a rollout beside its `facts`; that the node was in contact where there is nothing else.
+    private func said(
+        _ change: NodeRegister.Change,
+        to rollout: LiveRollout,
+        after facts: [RolloutEvent] = []
+    ) -> [RolloutEvent] {
+        let node = change.entry.node.id
+        var events = facts
+        if let metrics = change.entry.report?.metrics, rollout.engine.needs(measured: node) {
+            events.append(.measured(node, metrics))
+        }
+        if change.hasProgress {
+            for progress in change.entry.report?.progress ?? [] where progress.rollout == rollout.id {
+                events.append(.reported(node, progress))
+            }
+        }
+        if events.isEmpty, rollout.engine.needs(seen: node) { events.append(.seen(node)) }
+        return events
     }
 
     /// A node is being handed its manifest.
@@ -196,19 +212,21 @@ actor Rollouts {
 
     /// A node joined, has other tags now, or is gone.
     func nodeChanged(_ node: NodeID, at time: UTCTime) async throws {
-        guard let entry = nodes[node] else {
+        guard nodes[node] != nil else {
             let reason = nodes.removal(node).map { "removed: \($0)" } ?? "no longer in the fleet"
             for (id, rollout) in live where rollout.engine.node(node) != nil {
                 try await handle(id, [.nodeRemoved(node, reason: reason)], at: time)
             }
             return
         }
-        for (id, rollout) in live {
-            let events = selection(id, entry, at: time)
-            if !events.isEmpty {
-                try await handle(id, events, at: time)
-            } else if rollout.engine.node(node) != nil {
-                try await handle(id, [.nodeRemoved(node, reason: "no longer selected")], at: time)
+        for id in live.keys {
+            try await turnstile.pass {
+                guard var rollout = live[id], let entry = nodes[node] else { return }
+                var events = selection(&rollout, entry, at: time)
+                if events.isEmpty, rollout.engine.node(node) != nil {
+                    events = [.nodeRemoved(node, reason: "no longer selected")]
+                }
+                try await step(rollout, events, at: time)
             }
         }
     }
@@ -239,7 +257,7 @@ actor Rollouts {
             rollout.missing = try missing(rollout.statement.statement, rollout.signers, check, by: name)
             let statement = rollout.statement
             let isApproved = rollout.missing.isEmpty
-            let events = isApproved ? approval(of: rollout, at: time) : []
+            let events = isApproved ? approval(of: &rollout, at: time) : []
             try await apply(rollout, events, at: time, isChanged: true) { transaction in
                 try transaction.replace(statement)
                 try transaction.append(
@@ -262,9 +280,7 @@ actor Rollouts {
     ) throws(Problem) -> String {
         guard let body = statement.body.packageChange else { return "" }
         let selection = RolloutSelection(statement, body, check.publication.releases)
-        let selected: [NodeFacts?] = nodes.all.filter { selection.target($0) != nil }.map {
-            NodeFacts(id: $0.node.id, tags: Set($0.node.tags))
-        }
+        let selected: [NodeFacts?] = nodes.all.filter { selection.target($0) != nil }.map { $0.facts }
         var missing = ""
         var most = 0
         var closed = true
@@ -348,9 +364,17 @@ actor Rollouts {
         guard !events.isEmpty else { return }
         try await turnstile.pass {
             guard let rollout = live[id] else { return }
-            try await apply(rollout, events, at: time)
-            try await tellLimits(at: time)
+            try await step(rollout, events, at: time)
         }
+    }
+
+    /// Applies events, if there are any, and tells the other rollouts what follows for them.
+    ///
+    /// Only behind the turnstile.
+    private func step(_ rollout: LiveRollout, _ events: [RolloutEvent], at time: UTCTime) async throws {
+        guard !events.isEmpty else { return }
+        try await apply(rollout, events, at: time)
+        try await tellLimits(at: time)
     }
 
     /// Applies events to a copy, writes what follows, and only then lets the copy count.
@@ -378,7 +402,11 @@ actor Rollouts {
             }
         }
         let isNew = rollout.revision == 0
-        guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else { return rollout }
+        guard isNew || isChanged || changed.engine.revision != rollout.engine.revision else {
+            // Nothing to write; what hours and limits it was told of may be news all the same.
+            live[rollout.id] = rollout
+            return rollout
+        }
         changed.revision += 1
         let (stored, parts) = changed.takeStored()
         let written = writer
@@ -391,10 +419,6 @@ actor Rollouts {
             for notice in told { try transaction.add(notice) }
         }
         live[rollout.id] = changed.engine.phase.isOpen ? changed : nil
-        if !changed.engine.phase.isOpen {
-            hours[rollout.id] = nil
-            toldLimits[rollout.id] = nil
-        }
         noteDeadlines(at: time)
         polls.announce(rollout.id)
         onChange(written.changedNodes)
