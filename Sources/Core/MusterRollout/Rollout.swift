@@ -154,6 +154,12 @@ public struct Rollout: Sendable {
         indices[node].map { nodes[$0] }
     }
 
+    /// Keeps the version that a node has, which was just assigned.
+    public mutating func remember(_ version: String, on node: NodeID) {
+        guard let index = indices[node] else { return }
+        nodes[index].before = version
+    }
+
     /// Whether `.seen(node)` would change anything.
     public func needs(seen node: NodeID) -> Bool {
         guard phase.isOpen, let index = indices[node] else { return false }

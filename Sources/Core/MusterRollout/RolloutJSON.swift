@@ -61,7 +61,9 @@ extension Rollout {
     }
 
     /// Reads a rollout that was written change by change: its last header, and the last of each node in order of place.
-    public init(header fields: JSONFields, nodes: [JSONFields]) throws(JSONError) {
+    ///
+    /// `before` is what was remembered of each node, in the same order.
+    public init(header fields: JSONFields, nodes: [JSONFields], before: [String] = []) throws(JSONError) {
         self.init(
             id: try fields.name("id"),
             version: try fields.string("version", limit: 256),
@@ -81,7 +83,7 @@ extension Rollout {
         try readStages(fields)
         try readCohorts(fields)
         try readPolicy(fields)
-        try readNodes(nodes, fields)
+        try readNodes(nodes, before, fields)
         derive()
     }
 
@@ -131,12 +133,17 @@ extension Rollout {
         if bakesUntil != nil, openStages.isEmpty { throw fields.error("bakes_until", "stands without an open stage") }
     }
 
-    private mutating func readNodes(_ entries: [JSONFields], _ fields: JSONFields) throws(JSONError) {
+    private mutating func readNodes(
+        _ entries: [JSONFields],
+        _ before: [String],
+        _ fields: JSONFields
+    ) throws(JSONError) {
         guard entries.count <= Self.nodeLimit else { throw fields.error("", "has more than \(Self.nodeLimit) nodes") }
         guard panel.upperBound <= entries.count else { throw fields.error("panel", "is beyond the nodes") }
         indices.reserveCapacity(entries.count)
-        for entry in entries {
-            let node = try RolloutNode(entry, stages: openStages.count, cohorts.count, strategy.metrics.count)
+        for (place, entry) in entries.enumerated() {
+            var node = try RolloutNode(entry, stages: openStages.count, cohorts.count, strategy.metrics.count)
+            if place < before.count { node.before = before[place] }
             guard indices.updateValue(nodes.count, forKey: node.id) == nil else {
                 throw entry.error("id", "'\(node.id)' stands twice")
             }

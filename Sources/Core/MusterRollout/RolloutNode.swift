@@ -118,6 +118,8 @@ public struct RolloutNode: Hashable, Sendable {
     public internal(set) var reason: String
     /// Why it may do nothing at present; nil where it may.
     public internal(set) var obstacle: String?
+    /// The version that it had when it was assigned, as `Rollout.remember` was told; stored beside its part, not in it.
+    public internal(set) var before = ""
     /// When a manifest with the assignment was handed out to it; nil where that never happened.
     var handedAt: UTCTime?
     /// Whether it was in contact again after that, so that it is known to have got it.

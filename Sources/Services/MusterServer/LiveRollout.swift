@@ -19,8 +19,6 @@ struct LiveRollout: Sendable {
     var revision: Int64
     /// When it was asked for.
     let started: UTCTime
-    /// The version that each node had when it was assigned.
-    var before: [NodeID: String] = [:]
     /// The hours of its nodes, by name; in memory only, since policy says them again after a restart.
     var hours: [String: NamedHours] = [:]
     /// What it was last told of limits; in memory only, too.
@@ -41,9 +39,9 @@ struct LiveRollout: Sendable {
         let fields = try JSONFields(stored.state)
         engine = try Rollout(
             header: try fields.fields("engine"),
-            nodes: nodes.map { node throws(JSONError) in try JSONFields(node.state) }
+            nodes: nodes.map { node throws(JSONError) in try JSONFields(node.state) },
+            before: nodes.map(\.before)
         )
-        for (node, part) in zip(engine.nodes, nodes) where !part.before.isEmpty { before[node.id] = part.before }
         signers = try fields.names("signers", limit: SignedStatement.signatureLimit)
         missing = try fields.string("missing", limit: 4096)
         revision = stored.revision
@@ -73,7 +71,7 @@ struct LiveRollout: Sendable {
         let nodes = changes.nodes.map { node in
             StoredRolloutNode(
                 position: node.index,
-                before: before[engine.nodes[node.index].id] ?? "",
+                before: engine.nodes[node.index].before,
                 state: node.json
             )
         }
@@ -114,7 +112,7 @@ struct LiveRollout: Sendable {
                 state: node.state.rawValue,
                 version: version,
                 reason: engine.reason(ofNodeAt: index),
-                before: before[node.id] ?? ""
+                before: node.before
             )
         }
     }

@@ -397,7 +397,9 @@ actor Rollouts {
             writer.note(event, before: before, after: changed.engine)
             all += effects
             for effect in effects {
-                if case .assign(let node) = effect { changed.before[node] = installed(changed, on: node) }
+                if case .assign(let node) = effect {
+                    changed.engine.remember(installed(changed, on: node) ?? "", on: node)
+                }
                 writer.note(effect, target: target(effect, rollout))
             }
         }

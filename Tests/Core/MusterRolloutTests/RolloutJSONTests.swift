@@ -32,6 +32,29 @@ struct RolloutJSONTests {
         try check(bench)
     }
 
+    @Test("what a node had before is remembered beside its part, and read back")
+    func before() throws {
+        let bench = try RolloutBench(nodes: 4, strategy)
+        var rollout = bench.rollout
+        let node = try #require(bench.assigned.first)
+        let part = rollout.node(node)?.json
+        _ = rollout.takeChanges()
+        rollout.remember("1.0", on: node)
+        let changes = rollout.takeChanges()
+        let index = try #require(changes.nodes.first?.index)
+        #expect(changes.nodes.count == 1)
+        #expect(rollout.nodes[index].id == node)
+        #expect(rollout.nodes[index].json == part)
+        var read = try Rollout(
+            header: try JSONFields(changes.header),
+            nodes: try rollout.nodes.map { try JSONFields($0.json) },
+            before: rollout.nodes.map(\.before)
+        )
+        #expect(read.nodes == rollout.nodes)
+        #expect(read.node(node)?.before == "1.0")
+        #expect(read.takeChanges().nodes.isEmpty)
+    }
+
     @Test("damaged documents are refused or read as a whole, never trap")
     func damaged() throws {
         var bench = try RolloutBench(nodes: 3, strategy)
