@@ -371,7 +371,7 @@ let testTargets: [Target] = [
         name: "HostileServiceTests",
         dependencies: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "MusterModel", "MusterAPI", "MusterSystem",
-            "MusterTestSupport", "muster-agent",
+            "MusterKeys", "MusterTestSupport", "muster-agent",
         ],
         path: "Tests/Integration/HostileServiceTests",
         swiftSettings: settings

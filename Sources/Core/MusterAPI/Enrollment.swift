@@ -95,7 +95,7 @@ public enum EnrollReply: Body {
 
 /// One entry of `GET /v1/enrollments`: a node that waits for approval.
 public struct PendingEnrollment: Body {
-    /// The short code that the node shows, such as `K7QD-42MX`.
+    /// The short code that the node shows; readers take `EnrollmentCode` of the key instead of believing it.
     public let code: String
     /// The name the node would like.
     public let name: String

@@ -184,9 +184,7 @@ struct Enrollments: Sendable {
         time: UTCTime,
         _ transaction: StoreTransaction
     ) throws -> Joined {
-        guard let id = NodeID("node-" + Hex.encode(Digest.sha256(key)).prefix(16)) else {
-            throw Problem.failed("no node id")
-        }
+        guard let id = NodeID(joiningWith: key) else { throw Problem.failed("no node id") }
         let replaced = try Self.replace(place.tailnet, by: id, at: time, transaction)
         let node = StoredNode(
             id: id,
@@ -258,9 +256,7 @@ struct Enrollments: Sendable {
             else {
                 throw Problem.tooMany("too many nodes wait for approval: approve or wait for a day, or use a token")
             }
-            let codes = Set(waiting.map(\.code))
-            var code = Self.code(RandomBytes.make(8))
-            while codes.contains(code) { code = Self.code(RandomBytes.make(8)) }
+            let code = EnrollmentCode.text(of: request.nodeKey)
             try transaction.add(
                 StoredPending(
                     key: request.nodeKey,
@@ -295,15 +291,6 @@ struct Enrollments: Sendable {
         let host = ip.bytes.count == 4 ? "\(ip)" : "[\(ip)]"
         return "\(scheme)://\(host):\(port)/enroll/\(code)"
     }
-
-    /// Eight characters that people do not mix up, such as `K7QD-42MX`.
-    private static func code(_ random: [UInt8]) -> String {
-        let characters = random.map { alphabet[Int($0) % alphabet.count] }
-        return String(characters[..<4]) + "-" + String(characters[4...])
-    }
-
-    /// 32 characters, so that every byte is as likely as any other.
-    private static let alphabet = Array("ABCDEFGHJKLMNPQRSTUVWXYZ23456789")
 
     private static func isHostName(_ name: String) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: ".") else { return false }

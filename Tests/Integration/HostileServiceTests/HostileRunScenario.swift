@@ -38,7 +38,7 @@ struct HostileRunScenario: Sendable {
         try fleet.allowHostileRuns(folder.path)
         try policy(&fleet)
         try fleet.publishPolicy()
-        let service = try HostileService(fleet: fleet, tags: tags)
+        let service = try HostileService(fleet: fleet, tags: tags, state: folder.file("state"))
         let answer: @Sendable (LoopbackServer.Request) async -> LoopbackServer.Reply = { await service.answer($0) }
         try await LoopbackServer.run(answer: answer) { server in
             let scenario = HostileRunScenario(service: service, folder: folder, agent: AgentBox())

@@ -25,7 +25,7 @@ struct HostileScenario: Sendable {
         _ attack: @Sendable (HostileScenario) async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
-        let service = try HostileService(fleet: try await fleet(), tags: tags)
+        let service = try HostileService(fleet: try await fleet(), tags: tags, state: folder.file("state"))
         let answer: @Sendable (LoopbackServer.Request) async -> LoopbackServer.Reply = { await service.answer($0) }
         try await LoopbackServer.run(answer: answer) { server in
             let scenario = HostileScenario(service: service, folder: folder)

@@ -1,6 +1,7 @@
 import ByteCoding
 import CanonicalJSON
 import MusterAPI
+import MusterKeys
 import MusterModel
 import MusterSystem
 import MusterTestSupport
@@ -36,10 +37,14 @@ actor HostileService {
         let update: RunUpdate
     }
 
-    init(fleet: FleetSimulator, tags: [String]) throws {
+    /// The service of a fleet, and the key of its one node in the node's folder of state.
+    init(fleet: FleetSimulator, tags: [String], state: String) throws {
         self.fleet = fleet
         let secret = Digest.sha256(Array("token".utf8))
-        guard let token = EnrollmentToken(fleet: fleet.fleet, secret: secret), let node = NodeID("node-under-test")
+        try Directory.create(state, mode: 0o700)
+        let key = try NodeKeyFile.create(at: state + "/node.key")
+        guard let token = EnrollmentToken(fleet: fleet.fleet, secret: secret),
+            let node = NodeID(joiningWith: key.publicKey)
         else {
             throw FleetSimulator.Failure.impossible
         }

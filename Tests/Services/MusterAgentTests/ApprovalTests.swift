@@ -11,6 +11,7 @@ import Testing
 @Suite struct ApprovalTests {
     private final class Shown: Sendable {
         let codes = Mutex<[String]>([])
+        let links = Mutex<[String?]>([])
         let waits = Mutex<[Duration]>([])
     }
 
@@ -30,8 +31,9 @@ import Testing
             let result: Result<Enrollment, any Error>
             do {
                 result = .success(
-                    try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { code, _ in
+                    try await enroller.enroll(fleet: fleet.fleet, name: "web-1") { code, link in
                         shown.codes.withLock { $0.append(code) }
+                        shown.links.withLock { $0.append(link) }
                     }
                 )
             } catch {
@@ -42,17 +44,23 @@ import Testing
         }
     }
 
-    /// Pending twice with one code, then enrolled by a statement for `key`, or for the node's own.
+    /// Pending twice with a code that is not that of the node's key, then enrolled by a statement for `key`, or for the
+    /// node's own, with `id`, or the one that its key gives it.
     private static func service(
         _ fleet: FleetSimulator,
         by signer: String = "ada",
-        key: [UInt8]? = nil
+        key: [UInt8]? = nil,
+        id: NodeID? = nil
     ) -> LoopbackFleet {
         LoopbackFleet(fleet) { request, count in
-            guard count > 2 else { return .pending(code: "K7QD-42MX", retrySeconds: count == 1 ? 5 : 3600) }
-            guard request.secret == nil, let node = NodeID("node-1"), let tag = MusterModel.Tag("web") else {
-                throw FleetSimulator.Failure.impossible
+            let shown = count == 1 ? EnrollmentCode.text(of: request.nodeKey) : "K7QD-42MX"
+            let link = "http://100.64.0.1/enroll/" + shown
+            guard count > 2 else {
+                return .pending(code: "K7QD-42MX", retrySeconds: count == 1 ? 5 : 3600, link: link)
             }
+            guard request.secret == nil, let node = id ?? NodeID(joiningWith: request.nodeKey),
+                let tag = MusterModel.Tag("web")
+            else { throw FleetSimulator.Failure.impossible }
             let body = EnrollBody(tags: [tag], proof: .nodeKey(key ?? request.nodeKey))
             return .enrolled(
                 node: node,
@@ -71,7 +79,9 @@ import Testing
         let enrollment = try await Self.enroll(fleet, service, folder, shown)
         #expect(enrollment.tags.map(\.text) == ["web"])
         #expect(try Enrollment.load(AgentPaths(folder.path)) == enrollment)
-        #expect(shown.codes.withLock { $0 } == ["K7QD-42MX"])
+        let key = service.state.withLock { $0.nodeKey }
+        #expect(shown.codes.withLock { $0 } == [EnrollmentCode.text(of: key)], "whatever the service calls it")
+        #expect(shown.links.withLock { $0 } == ["http://100.64.0.1/enroll/" + EnrollmentCode.text(of: key)])
         #expect(shown.waits.withLock { $0 } == [.seconds(5), .seconds(60)])
         #expect(service.state.withLock { $0.enrollRequests } == 3)
     }
@@ -90,5 +100,17 @@ import Testing
             #expect(error?.message.contains("refused") == true)
             #expect(try Enrollment.load(AgentPaths(folder.path)) == nil)
         }
+    }
+
+    @Test("a service that gives the node another node's id is refused: nothing signed for that one is done here")
+    func othersID() async throws {
+        let fleet = try FleetSimulator(time: WallClock.now())
+        let folder = try TemporaryFolder()
+        let other = try #require(NodeID(joiningWith: TestKey("another node").publicKey))
+        let error = await #expect(throws: EnrollmentError.self) {
+            try await Self.enroll(fleet, Self.service(fleet, id: other), folder, Shown())
+        }
+        #expect(error?.message.contains("not that of its key") == true, "\(String(describing: error))")
+        #expect(try Enrollment.load(AgentPaths(folder.path)) == nil)
     }
 }

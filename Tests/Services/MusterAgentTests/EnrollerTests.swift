@@ -29,13 +29,15 @@ import Testing
     ) async throws -> Enrollment {
         let files = fleet.files
         let token = try #require(EnrollmentToken(fleet: token, secret: Self.secret))
-        let node = try #require(NodeID("node-1"))
         return try await LoopbackServer.run { request in
             if request.path.hasPrefix("/tuf/") {
                 return files[String(request.path.dropFirst(5))].map { .init(200, .bytes($0)) } ?? .init(404)
             }
             if request.path == "/v1/enroll/statement" { return .init(200, .bytes(statement.json.jsonBytes)) }
-            if let body = try? EnrollRequest.parse(request.body) { seen.requests.withLock { $0.append(body) } }
+            guard let body = try? EnrollRequest.parse(request.body), let node = NodeID(joiningWith: body.nodeKey) else {
+                return .init(400)
+            }
+            seen.requests.withLock { $0.append(body) }
             let reply = EnrollReply.enrolled(node: node, name: "web-1", statement: statement)
             return .init(200, .bytes(reply.json.jsonBytes))
         } _: { server in

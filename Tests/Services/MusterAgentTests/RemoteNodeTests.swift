@@ -33,7 +33,7 @@ import Testing
         let fleet = changed
         let folder = try TemporaryFolder()
         let service = LoopbackFleet(fleet) { request, _ in
-            guard let node = NodeID("node-1") else { throw FleetSimulator.Failure.impossible }
+            guard let node = NodeID(joiningWith: request.nodeKey) else { throw FleetSimulator.Failure.impossible }
             let body = EnrollBody(tags: [], proof: .nodeKey(request.nodeKey))
             return .enrolled(node: node, name: "web-1", statement: try fleet.statement(.enroll(body)))
         }

@@ -43,15 +43,21 @@ struct EnrollmentCommandTests {
                     )
                 ]
             }
+            let code = EnrollmentCode.text(of: key)
             let list = await ada.muster("enroll", "list")
-            #expect(list.output.contains("K7QD-42MX  new?[2Jnode  100.64.0.9  60 s ago"), "\(list.output)")
+            #expect(list.output.contains("\(code)  new?[2Jnode  100.64.0.9  60 s ago"), "\(list.output)")
             #expect(await ada.muster("node", "approve", "WRONG").status == 1)
-            #expect(await ada.muster("node", "approve", "k7qd-42mx", "--tag", "web").status == 0)
+            #expect(await ada.muster("node", "approve", "K7QD-42MX").status == 1, "the service's own idea of a code")
+            #expect(workshop.service.with { $0.statements.isEmpty })
+            let typed = code.lowercased().filter { $0 != "-" }
+            #expect(await ada.muster("node", "approve", typed, "--tag", "web").status == 0)
             let sent = try #require(workshop.service.with { $0.statements.last })
             guard case .enroll(let body) = sent.statement.body else { return #expect(Bool(false)) }
             #expect(body.proof == .nodeKey(key))
         }
     }
+
+    private static let code = EnrollmentCode.text(of: TestKey("node").publicKey)
 
     /// A node that waits, with the tags that the tailnet is said to give it.
     private func waiting(_ tags: [String]?) -> PendingEnrollment {
@@ -71,11 +77,11 @@ struct EnrollmentCommandTests {
             workshop.service.with { $0.enrollments = [waiting(["tag:web", "tag:canary"])] }
             let list = await ada.muster("enroll", "list")
             #expect(list.output.contains("web1.tail1234.ts.net  tag:web,tag:canary"), "\(list.output)")
-            #expect(await ada.muster("node", "approve", "K7QD-42MX", "--tag", "db").status == 0)
-            let asked = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags")
+            #expect(await ada.muster("node", "approve", Self.code, "--tag", "db").status == 0)
+            let asked = await ada.muster("node", "approve", Self.code, "--tailnet-tags")
             #expect(asked.status == 2 && asked.errors.contains("--yes"), "nobody can be asked: \(asked.all)")
             #expect(workshop.service.with { $0.statements.count } == 1)
-            let outcome = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags", "--tag", "db", "--yes")
+            let outcome = await ada.muster("node", "approve", Self.code, "--tailnet-tags", "--tag", "db", "--yes")
             #expect(outcome.status == 0, "\(outcome.all)")
             #expect(
                 outcome.errors.contains("web1 at 100.64.0.9, on the tailnet web1.tail1234.ts.net: tags canary, db, web")
@@ -97,7 +103,7 @@ struct EnrollmentCommandTests {
     func noTailnetTags(tags: [String]?) async throws {
         try await Workshop.fleet { workshop, ada in
             workshop.service.with { $0.enrollments = [waiting(tags)] }
-            let outcome = await ada.muster("node", "approve", "K7QD-42MX", "--tailnet-tags", "--yes")
+            let outcome = await ada.muster("node", "approve", Self.code, "--tailnet-tags", "--yes")
             #expect(outcome.status == 1 && outcome.errors.contains("--tag"), "\(outcome.all)")
             #expect(workshop.service.with { $0.statements.isEmpty })
         }

@@ -147,6 +147,7 @@ struct AgentKeysTests {
 
     /// What the real program says when it does not start.
     private func refusal(_ state: String, _ socket: String) async throws -> String {
+        try await ServerFixture.awaitLock(state)
         let log = state + ".log"
         unlink(log)
         let status = try await RunningProgram.run(

@@ -80,7 +80,7 @@ struct EnrollmentTests {
                 Issue.record("did not wait")
                 return
             }
-            #expect(code.count == 9)
+            #expect(code == EnrollmentCode.text(of: key.publicKey))
             let waiting = try await fixture.client.enrollments(session: session)
             #expect(waiting.map(\.code) == [code])
             #expect(waiting.first?.nodeKey == key.publicKey)

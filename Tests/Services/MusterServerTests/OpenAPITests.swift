@@ -26,7 +26,7 @@ struct OpenAPITests {
                 let digest = String(repeating: "a", count: 64)
                 let address = path.replacing("{id}", with: "x").replacing("{role}", with: "releases")
                     .replacing("{sha256}", with: digest).replacing("{file}", with: "1.root.json")
-                    .replacing("{code}", with: "K7QD-42MX")
+                    .replacing("{code}", with: "K7QD-42MX-9FGH")
                 count += 1
                 for tried in [HTTPRequest.Method.get, .post, .put] where !(path.hasPrefix("/tuf") && tried != method) {
                     if path == double, tried != method, tried != .put { continue }

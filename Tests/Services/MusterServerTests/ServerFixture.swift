@@ -83,12 +83,7 @@ final class ServerFixture: Sendable {
         var log = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         log.logLevel = .critical
         let (addresses, sink) = AsyncStream.makeStream(of: [String].self)
-        // A program that another test is just starting has our descriptors, and with them the lock of the service that had
-        // this folder a moment ago, until it is executed.
-        for _ in 0..<600 where Directory.exists(directory) {
-            if try FileLock.tryAcquire(directory + "/lock") != nil { break }
-            try await Task.sleep(for: .milliseconds(100))
-        }
+        try await Self.awaitLock(directory)
         let server = try await FleetServer(options, log: log) { sink.yield($0.urls) }
         self.server = server
         running = Task {
@@ -108,6 +103,17 @@ final class ServerFixture: Sendable {
         running.cancel()
         _ = try? await running.value
         await client.close()
+    }
+
+    /// Waits until nobody holds the lock of a service's folder.
+    ///
+    /// A program that another test is just starting has our descriptors, and with them the lock of the service that had the
+    /// folder a moment ago, until it is executed.
+    static func awaitLock(_ directory: String) async throws {
+        for _ in 0..<600 where Directory.exists(directory) {
+            if try FileLock.tryAcquire(directory + "/lock") != nil { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     private static func passphrase() throws -> Passphrase? {

@@ -117,8 +117,8 @@ extension EnrollmentTests {
                 let (_, forEve) = try await page(from: "127.0.64.7", code)
                 #expect(forEve.contains("muster node approve \(code)"))
                 #expect(!forEve.contains("shy.example") && !forEve.contains("tag:web"))
-                let (_, forWrong) = try await page(from: "127.0.64.7", "AAAA-AAAA")
-                #expect(forWrong == forEve.replacing(code, with: "AAAA-AAAA"), "whether a code is one is not told")
+                let (_, forWrong) = try await page(from: "127.0.64.7", "AAAA-AAAA-AAAA")
+                #expect(forWrong == forEve.replacing(code, with: "AAAA-AAAA-AAAA"), "whether a code is one is not told")
                 let (injected, text) = try await page(from: Self.alpha, "%3Cscript%3E")
                 #expect(injected.status == 404 && !text.contains("<script>"))
             }

@@ -18,7 +18,7 @@ struct TailnetIdentityTests {
     func stranger() async throws {
         try await TailnetFleet.run { fleet async throws in
             for path in [
-                "/healthz", "/v1/service", "/tuf/metadata/1.root.json", "/openapi.yaml", "/enroll/K7QD-42MX", "/x",
+                "/healthz", "/v1/service", "/tuf/metadata/1.root.json", "/openapi.yaml", "/enroll/K7QD-42MX-9FGH", "/x",
             ] {
                 #expect(try await fleet.status(path, from: TailnetFleet.stranger) == 403, "\(path)")
                 #expect(try await fleet.status(path, from: Self.alpha) != 403, "\(path)")

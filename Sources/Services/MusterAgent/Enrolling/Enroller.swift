@@ -50,7 +50,7 @@ public struct Enroller: Sendable {
             throw EnrollmentError("the service did not accept the token")
         }
         try verify(statement, .secret(token.secret), token.fleet, trust)
-        return try keep(token.fleet, node, name, statement)
+        return try keep(token.fleet, node, name, statement, key)
     }
 
     /// Asks to be approved, and waits; `show` is told the code that an operator has to approve, once, and the address of a
@@ -62,17 +62,19 @@ public struct Enroller: Sendable {
     ) async throws -> Enrollment {
         let key = try prepare(fleet)
         _ = try await establish(fleet)
-        var shown: String?
+        var isShown = false
         while true {
             switch try await client.enroll(request(fleet, name, key, secret: nil)) {
-            case .pending(let code, let seconds, let link):
-                if shown != code { show(Self.plain(code), link.map(Self.plain)) }
-                shown = code
+            case .pending(_, let seconds, let link):
+                // The code is that of our key, whatever the service says: it is what an operator compares.
+                let code = EnrollmentCode.text(of: key.publicKey)
+                if !isShown { show(code, link.map(Self.plain).flatMap { $0.hasSuffix("/" + code) ? $0 : nil }) }
+                isShown = true
                 try await clock.sleep(.seconds(min(seconds, 60)))
             case .enrolled(let node, let name, let statement):
                 // The policy may have changed while an operator made up their mind.
                 try verify(statement, .nodeKey(key.publicKey), fleet, try await establish(fleet))
-                return try keep(fleet, node, name, statement)
+                return try keep(fleet, node, name, statement, key)
             }
         }
     }
@@ -151,8 +153,18 @@ public struct Enroller: Sendable {
         _ fleet: FleetID,
         _ node: NodeID,
         _ name: String,
-        _ statement: SignedStatement
+        _ statement: SignedStatement,
+        _ key: Ed25519SecretKey
     ) throws -> Enrollment {
+        let present = try Enrollment.load(paths)
+        // By another node's id what operators sign for that one would be done here.
+        guard node == present?.node || node == NodeID(joiningWith: key.publicKey) else {
+            throw EnrollmentError(
+                "the service gives this node the id \(node), which is not that of its key: it is refused, as it may be another "
+                    + "node's; where this node's key was replaced and enrollment.json was lost, remove \(paths.folder) and "
+                    + "enroll again"
+            )
+        }
         let enrollment = Enrollment(
             service: client.service.text,
             fleet: fleet,
@@ -161,7 +173,7 @@ public struct Enroller: Sendable {
             statement: statement
         )
         // What another enrollment remembered is not this node's.
-        if let present = try Enrollment.load(paths), present.node != node { try AtomicFile.remove(paths.memory) }
+        if let present, present.node != node { try AtomicFile.remove(paths.memory) }
         try enrollment.store(paths)
         return enrollment
     }

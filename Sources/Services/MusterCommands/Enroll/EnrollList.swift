@@ -28,7 +28,7 @@ struct EnrollList: ContextCommand {
         var table = Table("CODE", "NAME", "TAILNET", "TAILNET TAGS", "ADDRESS", "ASKED", "NODE KEY")
         for node in pending {
             table.row(
-                StyledText(node.code, .bold),
+                StyledText(EnrollmentCode.text(of: node.nodeKey), .bold),
                 StyledText(node.name),
                 StyledText(node.tailnet?.name ?? ""),
                 StyledText(node.tailnet?.tags.joined(separator: ",") ?? "", .faint),

@@ -8,7 +8,8 @@ struct NodeApprove: ContextCommand {
         commandName: "approve",
         abstract: "Let a waiting node join: sign an enroll statement for its key.",
         discussion: """
-            Tags count in rules because you sign them. --tailnet-tags takes those that the tailnet gives the node, as the
+            The code stands for the node's key, so nobody in between can have another node approved: take it from the node
+            itself. Tags count in rules because you sign them. --tailnet-tags takes those that the tailnet gives the node, as the
             service reports them: they are shown, and nothing is signed before you agree.
             """
     )
@@ -25,13 +26,14 @@ struct NodeApprove: ContextCommand {
     func run(_ context: CommandContext) async throws {
         try await context.withService { service in
             let pending = try await service.reading { try await $0.enrollments(session: $1) }
-            guard let node = pending.first(where: { $0.code.uppercased() == code.uppercased() }) else {
+            guard let node = pending.first(where: { EnrollmentCode.matches(code, $0.nodeKey) }) else {
                 throw CommandFailure.refused("no node waits with the code \(code): see 'muster enroll list'")
             }
             let body = EnrollBody(tags: try chosenTags(node, context), proof: .nodeKey(node.nodeKey))
             let statement = try await context.signedStatement(.enroll(body), lifetime: 86400)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
-            context.terminal.line("\(node.name) (\(node.code)): \(reply.detail.isEmpty ? reply.state : reply.detail)")
+            let key = EnrollmentCode.text(of: node.nodeKey)
+            context.terminal.line("\(node.name) (\(key)): \(reply.detail.isEmpty ? reply.state : reply.detail)")
         }
     }
 

@@ -60,9 +60,9 @@ struct EnrollmentPage: Sendable {
     }
 
     private static func isCode(_ text: String) -> Bool {
-        text.utf8.count == 9
+        text.utf8.count == 14
             && text.utf8.enumerated().allSatisfy { index, byte in
-                index == 4
+                index % 5 == 4
                     ? byte == UInt8(ascii: "-")
                     : (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
                         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

@@ -1,0 +1,38 @@
+import ByteCoding
+import SignatureVerification
+
+extension NodeID {
+    /// The id of the node that joins with a key: `node-` and the first 8 bytes of the key's SHA-256 in hexadecimal digits.
+    ///
+    /// The node keeps it when its key is rotated. Whoever sees the key that a node joined with can tell that the id is its own.
+    public init?(joiningWith key: [UInt8]) {
+        self.init("node-" + Hex.encode(Array(Digest.sha256(key).prefix(8))))
+    }
+}
+
+/// What a waiting node shows, and an operator approves: twelve characters such as `K7QD-42MX-9FGH`.
+///
+/// They stand for the node's key, so that nobody in between can have another key approved: 60 bits of a SHA-256, from which
+/// no key can be searched that has the same.
+public enum EnrollmentCode {
+    /// 32 characters that people do not mix up.
+    private static let alphabet = Array("ABCDEFGHJKLMNPQRSTUVWXYZ23456789")
+    /// Set apart from other uses of the key's hash.
+    private static let purpose = Array("muster enrollment code\0".utf8)
+
+    /// The code of the node with a key.
+    public static func text(of key: [UInt8]) -> String {
+        let digest = Digest.sha256(purpose + key)
+        let characters = digest.prefix(12).map { alphabet[Int($0) % alphabet.count] }
+        return stride(from: 0, to: 12, by: 4).map { String(characters[$0..<$0 + 4]) }.joined(separator: "-")
+    }
+
+    /// Whether what somebody typed is the code of the node with a key; small letters and missing hyphens do no harm.
+    public static func matches(_ typed: String, _ key: [UInt8]) -> Bool {
+        plain(typed) == plain(text(of: key))
+    }
+
+    private static func plain(_ text: String) -> [UInt8] {
+        text.uppercased().utf8.filter { $0 != UInt8(ascii: "-") }
+    }
+}
