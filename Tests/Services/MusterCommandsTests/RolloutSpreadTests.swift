@@ -29,6 +29,27 @@ struct RolloutSpreadTests {
         }
     }
 
+    @Test("attack: a selector of all nodes behind many of single ones is read first, in groups too")
+    func hiddenSelector() throws {
+        let web = NodeSelector.tag(try #require(Tag("web")))
+        let single = try (0..<9).map { NodeSelector.node(try #require(NodeID("n\($0)"))) }
+        var strategy = RolloutStrategy()
+        strategy.groups = [RolloutStrategy.Group(name: "test", nodes: single + [web])]
+        func first(_ nodes: [NodeSelector]) -> String? {
+            let body = UpgradeBody(package: "hello", version: "2.0", targets: [], nodes: nodes, strategy: strategy)
+            let lines = RolloutWords.lines(of: body, isRollBack: false).map(\.plain)
+            let group = "groups test (tag:web, node:n0, node:n1, node:n2 and 6 more), then "
+            #expect(lines.contains { $0.contains(group) }, "\(lines)")
+            return lines.first
+        }
+        let hidden = "*, tag:web, node:n0, node:n1, node:n2, node:n3, node:n4, node:n5 and 3 more"
+        #expect(first(single + [web, .every]) == "upgrade hello to 2.0 on \(hidden)")
+        #expect(first(Array(single.prefix(2))) == "upgrade hello to 2.0 on node:n0, node:n1")
+        let tags = try (0..<12).map { NodeSelector.tag(try #require(Tag("t\($0)"))) }
+        let all = tags.map(\.description).joined(separator: ", ")
+        #expect(first(single + tags) == "upgrade hello to 2.0 on \(all) and 9 more", "tags are never left out")
+    }
+
     @Test("what is signed says how it spreads, and everybody reads it before")
     func start() async throws {
         try await Workshop.fleet { workshop, ada in

@@ -8,10 +8,9 @@ enum RolloutWords {
     static func lines(of body: UpgradeBody, isRollBack: Bool) -> [StyledText] {
         let verb = isRollBack ? "roll back" : "upgrade"
         let strategy = body.strategy
-        let nodes = body.nodes.prefix(8).map(\.description).joined(separator: ", ")
-        let more = body.nodes.count > 8 ? " and \(body.nodes.count - 8) more" : ""
         var lines = [
-            StyledText("\(verb) \(body.package) to \(body.version)", .bold) + StyledText(" on \(nodes)\(more)")
+            StyledText("\(verb) \(body.package) to \(body.version)", .bold)
+                + StyledText(" on \(selectors(body.nodes, listed: 8))")
         ]
         for target in body.targets {
             lines.append(
@@ -36,13 +35,19 @@ enum RolloutWords {
         return lines + spread(strategy).map { StyledText("  " + $0) }
     }
 
+    /// The selectors: each that may mean many nodes, and of those that name one the first few and how many more.
+    private static func selectors(_ selectors: [NodeSelector], listed: Int) -> String {
+        let shown = selectors.wideFirst.prefix(max(listed, selectors.count { $0.isWide }))
+        let more = selectors.count - shown.count
+        return shown.map(\.description).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+    }
+
     /// What else a strategy says, a line each.
     private static func spread(_ strategy: RolloutStrategy) -> [String] {
         var lines: [String] = []
         if !strategy.groups.isEmpty {
             let groups = strategy.groups.map { group in
-                "\(group.name) (\(group.nodes.prefix(4).map(\.description).joined(separator: ", "))"
-                    + (group.nodes.count > 4 ? ", …)" : ")")
+                "\(group.name) (\(selectors(group.nodes, listed: 4)))"
             }
             lines.append(
                 "groups \(groups.joined(separator: ", then ")), then the safety group of all others, "
@@ -94,5 +99,19 @@ enum RolloutWords {
     /// Whether nothing more happens by itself.
     static func isOver(_ record: RolloutRecord) -> Bool {
         ["complete", "halted", "cancelled", "expired"].contains(record.state)
+    }
+}
+
+extension NodeSelector {
+    /// Whether it may mean more than one node.
+    var isWide: Bool {
+        if case .node = self { false } else { true }
+    }
+}
+
+extension [NodeSelector] {
+    /// `*`, then tags, then single nodes: what means most is read first.
+    var wideFirst: [NodeSelector] {
+        filter { $0 == .every } + filter { $0.isWide && $0 != .every } + filter { !$0.isWide }
     }
 }
