@@ -148,50 +148,105 @@ struct RolloutCommandTests {
         }
     }
 
-    @Test("an approver signs the statement shown, and refuses files that are not the signed ones")
-    func approve() async throws {
-        try await fleet { workshop, ada in
-            await ada.muster("rollout", "start", "hello", "--yes")
+    /// A fleet in which ada approves, and the body of an honest upgrade to hello 1.1.
+    private func approvals(_ body: (Workshop, Person, UpgradeBody) async throws -> Void) async throws {
+        try await Workshop.approvalFleet { workshop, ada in
+            #expect(await ada.signs("release", "add", try await workshop.package("hello", "1.1")).status == 0)
+            let nodes = [try node("web", tags: ["web"]), try node("db", tags: [])]
+            workshop.service.with { $0.nodes = nodes }
+            #expect(await ada.muster("rollout", "start", "hello", "--on", "*", "--yes").status == 0)
             let sent = try #require(workshop.service.with { $0.statements.last })
-            let waiting = try record(sent, "waiting-for-approval", revision: 1, done: 0, nodeState: "waiting")
-            workshop.service.with { $0.rollouts = [waiting] }
-            let approved = await ada.muster("rollout", "approve", sent.statement.id.text, "--yes")
+            try await body(workshop, ada, try #require(sent.statement.body.packageChange))
+        }
+    }
+
+    private func statement(
+        _ workshop: Workshop,
+        _ body: UpgradeBody,
+        requester: String = "ben",
+        days: Int64 = 1
+    ) throws -> Statement {
+        Statement(
+            fleet: try #require(workshop.service.with { $0.fleet }),
+            id: try #require(StatementID("1" + String(repeating: "0", count: 31))),
+            requester: try #require(OperatorName(requester)),
+            issued: FakeService.time.adding(seconds: -60),
+            expires: FakeService.time.adding(seconds: days * 86400),
+            body: .upgrade(body)
+        )
+    }
+
+    private func offer(_ statement: SignedStatement, _ workshop: Workshop) throws {
+        let waiting = try record(statement, "waiting-for-approval", revision: 1, done: 0, nodeState: "waiting")
+        workshop.service.with { $0.rollouts = [waiting] }
+    }
+
+    @Test("an approver reads the statement, who validly signed it and what the policy says, and signs those bytes")
+    func approve() async throws {
+        try await approvals { workshop, ada, body in
+            let asked = try statement(workshop, body).signed()
+            try offer(asked, workshop)
+            let approved = await ada.muster("rollout", "approve", "1000", "--yes")
             #expect(approved.status == 0, "\(approved.all)")
+            #expect(approved.output.hasPrefix("upgrade hello to 1.1 on *\n"), "\(approved.all)")
+            #expect(approved.output.contains("  2 of 2 nodes are selected now\n"))
+            #expect(approved.output.contains("  asked for by ben, good until "))
+            #expect(approved.output.contains(", signed by ben\n"))
+            #expect(approved.output.contains("rule 'ben upgrades with ada' needs 1 approvals and has 0: ask ada"))
             let blob = try #require(workshop.service.with { $0.approvals.last })
             #expect(
-                try SSHSignature(blob: blob).verify(message: sent.signedBytes, namespace: "upgrade@muster") == .valid
+                try SSHSignature(blob: blob).verify(message: asked.signedBytes, namespace: "upgrade@muster") == .valid
             )
+        }
+    }
 
-            let honest = try #require(sent.statement.body.packageChange)
+    @Test("attack: a stolen service gets no signature on a rollout that nobody asked for, however it is asked")
+    func hostileApproval() async throws {
+        try await approvals { workshop, ada, body in
+            let own = try #require(workshop.service.with { $0.statements.last })
             let evil = UpgradeBody(
                 package: "hello",
                 version: "1.1",
                 targets: [
                     UpgradeBody.Target(
-                        path: honest.targets[0].path,
+                        path: body.targets[0].path,
                         length: 5,
                         sha256: [UInt8](repeating: 6, count: 32)
                     )
                 ],
                 nodes: [.every],
-                strategy: honest.strategy
+                strategy: body.strategy
             )
-            let forged = SignedStatement(
-                Statement(
-                    fleet: sent.statement.fleet,
-                    id: sent.statement.id,
-                    requester: sent.statement.requester,
-                    issued: sent.statement.issued,
-                    expires: sent.statement.expires,
-                    body: .upgrade(evil)
-                )
+            var exchanged = try statement(workshop, body, days: 2).signed()
+            exchanged.signatures = try statement(workshop, body).signed().signatures
+            let other = try record(
+                try statement(workshop, body).signed(),
+                "waiting-for-approval",
+                revision: 1,
+                done: 0,
+                nodeState: "waiting"
             )
-            let offered = try record(forged, "waiting-for-approval", revision: 2, done: 0, nodeState: "waiting")
-            workshop.service.with { $0.rollouts = [offered] }
-            let refused = await ada.muster("rollout", "approve", sent.statement.id.text, "--yes")
-            #expect(refused.status == 1)
-            #expect(refused.errors.contains("is not the file that the release managers signed"))
-            #expect(workshop.service.with { $0.approvals.count } == 1)
+            let attacks: [(SignedStatement, String)] = [
+                // Ada's signature on this would be the whole request.
+                (try statement(workshop, body, requester: "ada").signed(), "ada has not validly signed it"),
+                (exchanged, "ben has not validly signed it"),
+                (try statement(workshop, body, days: 31).signed(), "lives longer than 30 d"),
+                (try statement(workshop, evil).signed(), "is not the file that the release managers signed"),
+                (own, "who asks never counts as an approver"),
+            ]
+            for (statement, why) in attacks {
+                try offer(statement, workshop)
+                for options in [["--yes"], ["--yes", "--json"]] {
+                    let outcome = await ada.muster(["rollout", "approve", statement.statement.id.text] + options)
+                    #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.all)")
+                    #expect(outcome.errors.contains(why), "\(outcome.all)")
+                }
+            }
+            // Another rollout than the one that was meant.
+            workshop.service.with { $0.rollouts = [other] }
+            let swapped = await ada.muster("rollout", "approve", "2" + String(repeating: "0", count: 31), "--yes")
+            #expect(swapped.status == 1 && swapped.errors.contains("is not that of rollout 2000"), "\(swapped.all)")
+            #expect(workshop.service.with { $0.approvals.isEmpty })
         }
     }
 

@@ -3,6 +3,7 @@ import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterPolicy
 import TUF
 
 struct RolloutApprove: ContextCommand {
@@ -10,8 +11,9 @@ struct RolloutApprove: ContextCommand {
         commandName: "approve",
         abstract: "Sign a rollout's statement as an approver.",
         discussion: """
-            Shows the statement itself, which is what you sign, after checking that its files are those that the release
-            managers signed.
+            Shows the statement itself, which is what you sign, after checking the requester's signature, its times and your
+            approval by the policy that you trust, and that its files are those that the release managers signed. Whoever
+            asked never counts as an approver.
             """
     )
 
@@ -26,17 +28,13 @@ struct RolloutApprove: ContextCommand {
             let id = try await RolloutChoice.find(rollout, service)
             let record = try await service.authorized { try await $0.rollout(id, session: $1) }
             let view = try await TrustedView.refresh(context, service.client)
-            let statement = try check(record, service.fleet.fleet, view, context)
-            if !json {
-                if let body = statement.body.packageChange {
-                    for line in RolloutWords.lines(of: body, isRollBack: statement.type == .rollBack) {
-                        context.terminal.line(line)
-                    }
-                }
-                context.terminal.line("  asked for by \(statement.requester), good until \(statement.expires)")
-            }
-            if !yes { try context.terminal.confirmSigning("sign it?") }
-            let signature = try await OperatorKey.sign(record.statement.signedBytes, type: statement.type, context)
+            let policy = try view.policy()
+            let (review, body) = try check(record, id, service.fleet.fleet, policy, view, context)
+            let nodes = try await service.authorized { try await $0.nodes(session: $1) }
+            let lines = try lines(review, body, nodes, policy, context)
+            try context.terminal.confirmSigning(lines, yes: yes, json: json)
+            let type = review.statement.type
+            let signature = try await OperatorKey.sign(record.statement.signedBytes, type: type, context)
             let after = try await service.authorized { client, session in
                 try await client.approve(id, signature: signature, session: session)
             }
@@ -49,34 +47,69 @@ struct RolloutApprove: ContextCommand {
         }
     }
 
-    /// The statement, once it is sure that it is of this fleet and about trusted releases only.
+    /// The statement, once it is sure that it is of this fleet, asked for by whom it says, and about trusted releases only.
     private func check(
         _ record: RolloutRecord,
+        _ id: RolloutID,
         _ fleet: FleetID,
+        _ policy: FleetPolicy,
         _ view: TrustedView,
         _ context: CommandContext
-    ) throws -> Statement {
-        let statement = record.statement.statement
-        guard statement.id == record.id, statement.fleet == fleet else {
-            throw CommandFailure.refused("the statement that the service shows is not that of rollout \(record.id)")
+    ) throws -> (StatementReview, UpgradeBody) {
+        let review = try StatementReview(
+            record.statement,
+            id: id,
+            of: "rollout \(id)",
+            fleet: fleet,
+            policy: policy,
+            now: context.now()
+        )
+        guard let body = review.statement.body.packageChange else {
+            throw CommandFailure.refused("rollout \(id) changes no package")
         }
-        guard statement.expires > context.now() else {
-            throw CommandFailure.refused("the statement expired at \(statement.expires)")
-        }
-        guard let body = statement.body.packageChange else {
-            throw CommandFailure.refused("rollout \(record.id) changes no package")
-        }
-        // Members that this program does not know would be signed unread.
-        guard record.statement.signed == statement.json else {
-            throw CommandFailure.refused("the statement says more than this program understands: update muster")
-        }
+        try review.checkUnderstood()
+        try review.checkTimes(lifetime: Statement.maximumLifetime, now: context.now())
+        try review.checkAsked()
         let history = ReleaseHistory(try view.releases())
         for target in body.targets {
-            let signed = history.files(body.package, version: body.version).first { $0.file.path == target.path }
+            let signed = history.files(body.package, version: body.version).first {
+                $0.file.path.utf8.elementsEqual(target.path.utf8)
+            }
             guard signed?.file.length == target.length, signed?.file.hashes.sha256 == target.sha256 else {
                 throw CommandFailure.refused("\(target.path) is not the file that the release managers signed")
             }
         }
-        return statement
+        return (review, body)
+    }
+
+    /// What is shown before signing; refuses where this signature would change nothing.
+    private func lines(
+        _ review: StatementReview,
+        _ body: UpgradeBody,
+        _ nodes: [NodeRecord],
+        _ policy: FleetPolicy,
+        _ context: CommandContext
+    ) throws -> [StyledText] {
+        let statement = review.statement
+        let selected = nodes.selected(by: body.nodes)
+        let me = try OperatorKey.owner(policy, context)
+        let judgement = try review.checkApproval(by: me) { signers in
+            // Nodes hold it until their hours begin: it is approved before.
+            NodeJudgement(
+                PolicyRequest(statement, signers: signers, node: nil),
+                on: selected.map(\.id),
+                nodes: nodes,
+                policy: policy,
+                time: context.now(),
+                hours: .ignored
+            )
+        }
+        var lines = RolloutWords.lines(of: body, isRollBack: statement.type == .rollBack)
+        lines.append(StyledText("  \(selected.count) of \(nodes.count) nodes are selected now"))
+        lines.append(
+            StyledText("  asked for by \(statement.requester), good until \(statement.expires), signed by ")
+                + StyledText(review.signers.map(\.text).joined(separator: ", "))
+        )
+        return lines + judgement.lines
     }
 }

@@ -52,7 +52,7 @@ struct RolloutProposal: Sendable {
         watched: Bool
     ) async throws -> RolloutID {
         let nodes = try await service.authorized { try await $0.nodes(session: $1) }
-        let selected = nodes.filter { body.nodes.matches(node: $0.id, tags: Set($0.tags)) }
+        let selected = nodes.selected(by: body.nodes)
         if !json {
             for line in RolloutWords.lines(of: body, isRollBack: isRollBack) { context.terminal.line(line) }
             context.terminal.line("  \(selected.count) of \(nodes.count) nodes are selected now")

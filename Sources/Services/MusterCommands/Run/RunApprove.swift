@@ -30,8 +30,7 @@ struct RunApprove: ContextCommand {
             let review = try RunReview(record, fleet: service.fleet.fleet, policy: policy, now: context.now())
             try review.checkSignable(policy: policy, now: context.now())
             let lines = try lines(review, nodes, policy, context)
-            if !json { for line in lines { context.terminal.line(line) } }
-            if !yes { try context.terminal.confirmSigning("sign it?") }
+            try context.terminal.confirmSigning(lines, yes: yes, json: json)
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
             let after = try await service.authorized { client, session in
                 try await client.approveRun(record.id, signature: signature, session: session)
@@ -51,39 +50,22 @@ struct RunApprove: ContextCommand {
         _ policy: FleetPolicy,
         _ context: CommandContext
     ) throws -> [StyledText] {
-        let me = try context.folder.operatorIdentity().name
-        guard me != review.statement.requester else {
-            throw CommandFailure.refused("you asked for it yourself: who asks never counts as an approver")
-        }
-        let before = judgement(review, Set(review.signers), nodes, policy, context)
-        let after = judgement(review, Set(review.signers).union([me]), nodes, policy, context)
-        if let refusal = after.refusal { throw CommandFailure.refused("the policy refuses it: \(refusal)") }
-        guard !review.signers.contains(me) else { throw CommandFailure.refused("you have signed it already") }
-        guard before.missing == 0 || after.missing < before.missing else {
-            throw CommandFailure.refused("your approval counts for no rule: \(before.groups[0].decision)")
+        let me = try OperatorKey.owner(policy, context)
+        let before = try review.review.checkApproval(by: me) { signers in
+            NodeJudgement(
+                review.body,
+                requester: review.statement.requester,
+                signers: signers,
+                nodes: nodes,
+                policy: policy,
+                time: review.beginning(now: context.now())
+            )
         }
         let words = try RunWords(review.body, names: nodes.names)
         var lines = [StyledText("\(review.statement.requester)", .bold) + StyledText(" asks to run:")]
         lines += words.lines(expires: review.statement.expires, now: context.now())
         lines.append(StyledText("  signed by \(review.signers.map(\.text).joined(separator: ", "))"))
         return lines + before.lines
-    }
-
-    private func judgement(
-        _ review: RunReview,
-        _ signers: Set<OperatorName>,
-        _ nodes: [NodeRecord],
-        _ policy: FleetPolicy,
-        _ context: CommandContext
-    ) -> RunJudgement {
-        RunJudgement(
-            review.body,
-            requester: review.statement.requester,
-            signers: signers,
-            nodes: nodes,
-            policy: policy,
-            time: review.beginning(now: context.now())
-        )
     }
 }
 

@@ -16,7 +16,7 @@ struct RunProposal: Sendable {
         let now = context.now()
         let words = try RunWords(body, names: nodes.records.names)
         let requester = try context.folder.operatorIdentity().name
-        let judgement = RunJudgement(
+        let judgement = NodeJudgement(
             body,
             requester: requester,
             signers: [requester],

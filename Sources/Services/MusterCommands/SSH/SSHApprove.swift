@@ -1,15 +1,19 @@
 import ArgumentParser
+import CanonicalJSON
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterPolicy
+import OpenSSHFormats
 
 struct SSHApprove: ContextCommand {
     static let configuration = CommandConfiguration(
         commandName: "approve",
         abstract: "Sign another operator's request for a certificate.",
         discussion: """
-            Shows the statement itself, which is what you sign. Nodes check your signature too: the service cannot approve in
-            your place. Whoever asked never counts as an approver.
+            Shows the statement itself, which is what you sign, after checking the requester's signature, its times and your
+            approval by the policy that you trust. Nodes check your signature too: the service cannot approve in your place.
+            Whoever asked never counts as an approver.
             """
     )
 
@@ -18,70 +22,95 @@ struct SSHApprove: ContextCommand {
 
     @Flag(help: "Do not ask.") var yes = false
 
-    @Flag(help: "As JSON.") var json = false
+    @Flag(help: "As JSON: the answer, and the fingerprint of the key that the certificate is for.") var json = false
 
     func run(_ context: CommandContext) async throws {
         try await context.withService { service in
             let record = try await WaitingChoice.find(request, service)
-            let (statement, body) = try check(record, service.fleet.fleet, context)
-            if !json { try await show(record, statement, body, service, context) }
-            if !yes { try context.terminal.confirmSigning("sign it?") }
+            let policy = try await TrustedView.refresh(context, service.client).policy()
+            let (review, body) = try check(record, service.fleet.fleet, policy, context)
+            let nodes = try await service.reading { try await $0.nodes(session: $1) }
+            let lines = try lines(record, review, body, nodes, policy, context)
+            try context.terminal.confirmSigning(lines, yes: yes, json: json)
             let bytes = record.statement.signedBytes
             let signature = try await OperatorKey.sign(bytes, type: .sshCertificate, context)
             let reply = try await service.authorized { client, session in
-                try await client.approveCertificate(statement.id, signature: signature, session: session)
+                try await client.approveCertificate(review.statement.id, signature: signature, session: session)
             }
             if json {
-                context.terminal.json(reply.json)
+                guard case .object(var object) = reply.json else { return }
+                object["fingerprint"] = .string(body.publicKey.fingerprint)
+                context.terminal.json(.object(object))
             } else {
                 WaitingChoice.report(reply, context)
             }
         }
     }
 
-    /// The statement, once it is sure that it is of this fleet, whole, and says what is shown.
+    /// The statement, once it is sure that it is of this fleet, whole, asked for by whom it says, and says what is shown.
     private func check(
         _ record: SSHWaitingRecord,
         _ fleet: FleetID,
+        _ policy: FleetPolicy,
         _ context: CommandContext
-    ) throws -> (Statement, SSHCertificateBody) {
-        let statement = record.statement.statement
-        guard statement.fleet == fleet, case .sshCertificate(let body) = statement.body else {
-            throw CommandFailure.refused("the statement that the service shows asks for no certificate of this fleet")
-        }
-        guard statement.expires > context.now() else {
-            throw CommandFailure.refused("the statement expired at \(statement.expires)")
-        }
-        // Members that this program does not know would be signed unread.
-        guard record.statement.signed == statement.json else {
-            throw CommandFailure.refused("the statement says more than this program understands: update muster")
-        }
-        return (statement, body)
+    ) throws -> (StatementReview, SSHCertificateBody) {
+        let id = record.statement.statement.id
+        let what = "request \(id)"
+        let review = try StatementReview(
+            record.statement,
+            id: id,
+            of: what,
+            fleet: fleet,
+            policy: policy,
+            now: context.now()
+        )
+        guard case .sshCertificate(let body) = review.statement.body else { throw StatementReview.mismatch(what) }
+        try review.checkUnderstood()
+        try review.checkTimes(lifetime: SSHCertificateBody.statementLifetime, now: context.now())
+        try review.checkAsked()
+        return (review, body)
     }
 
-    private func show(
+    /// What is shown before signing; refuses where this signature would change nothing.
+    private func lines(
         _ record: SSHWaitingRecord,
-        _ statement: Statement,
+        _ review: StatementReview,
         _ body: SSHCertificateBody,
-        _ service: ServiceConnection,
+        _ nodes: [NodeRecord],
+        _ policy: FleetPolicy,
         _ context: CommandContext
-    ) async throws {
-        let nodes = try await service.reading { try await $0.nodes(session: $1) }
-        let targets = body.nodes.map { selector -> String in
-            guard case .node(let id) = selector, let name = nodes.first(where: { $0.id == id })?.name else {
-                return selector.description
-            }
+    ) throws -> [StyledText] {
+        let statement = review.statement
+        let selected = nodes.selected(by: body.nodes).map(\.id)
+        let me = try OperatorKey.owner(policy, context)
+        let judgement = try review.checkApproval(by: me, somewhere: true) { signers in
+            NodeJudgement(
+                PolicyRequest(statement, signers: signers, node: nil),
+                on: selected,
+                nodes: nodes,
+                policy: policy,
+                time: context.now()
+            )
+        }
+        let names = nodes.names
+        let targets = body.nodes.wideFirst.map { selector -> String in
+            guard case .node(let id) = selector, let name = names[id] else { return selector.description }
             return "\(name) (\(selector))"
         }
-        let terminal = context.terminal
-        terminal.line(
+        var lines = [
             StyledText("\(statement.requester)", .bold) + StyledText(" asks to log in as ")
                 + StyledText(body.user.text, .bold) + StyledText(" on \(targets.joined(separator: ", "))")
+        ]
+        lines.append(StyledText("  with the key \(body.publicKey.fingerprint)"))
+        let span = Moments.span(Int(body.seconds))
+        lines.append(StyledText("  for \(span), by the service's word from \(record.origin)"))
+        if let command = body.command { lines.append(StyledText("  only to run: \(VisibleText.ascii(command))")) }
+        if let reason = body.reason { lines.append(StyledText("  reason: \(reason)")) }
+        lines.append(
+            StyledText("  good until \(statement.expires), signed by ")
+                + StyledText(review.signers.map(\.text).joined(separator: ", "))
         )
-        terminal.line("  for \(Moments.span(Int(body.seconds))), from \(record.origin)")
-        if let command = body.command { terminal.line("  only to run: \(command)") }
-        if let reason = body.reason { terminal.line("  reason: \(reason)") }
-        terminal.line("  good until \(statement.expires), waits for: \(record.missing)")
+        return lines + judgement.lines
     }
 }
 

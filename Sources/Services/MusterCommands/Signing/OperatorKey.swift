@@ -1,4 +1,5 @@
 import MusterModel
+import MusterPolicy
 import MusterSigners
 import MusterSystem
 import OpenSSHFormats
@@ -13,6 +14,20 @@ enum OperatorKey {
         } catch {
             throw CommandFailure.refused("\(file) is no SSH public key: \(error)")
         }
+    }
+
+    /// Whose signature the configured key makes, by the trusted policy; a failure where it would not count.
+    ///
+    /// Not by the name that is configured: whose a signature is, the key says.
+    static func owner(_ policy: FleetPolicy, _ context: CommandContext) throws -> OperatorName {
+        let key = try publicKey(context.folder.operatorIdentity().publicKeyFile)
+        guard let (name, entry) = policy.owner(of: key) else {
+            throw CommandFailure.refused("your key \(key) is not in the policy: what it signs does not count")
+        }
+        if let obstacle = policy.obstacle(to: entry, of: name, at: context.now()) {
+            throw CommandFailure.refused("\(obstacle): what it signs does not count")
+        }
+        return name
     }
 
     /// What signs with the key whose public half is in `file`.

@@ -38,6 +38,13 @@ extension Terminal {
         guard try confirm(question, instead: "--yes") else { throw CommandFailure.refused("nothing was signed") }
     }
 
+    /// Shows what is about to be signed, and asks; beside the result where that is JSON, for nobody says yes to what they
+    /// have not read.
+    func confirmSigning(_ lines: [StyledText], yes: Bool, json: Bool) throws {
+        for line in lines where !json || !yes { self.line(line, to: json ? .error : .output) }
+        if !yes { try confirmSigning("sign it?") }
+    }
+
     private func readLine(from descriptor: Int32) -> [UInt8] {
         var line: [UInt8] = []
         var byte: UInt8 = 0

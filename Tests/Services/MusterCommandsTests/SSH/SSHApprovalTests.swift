@@ -14,7 +14,7 @@ struct SSHApprovalTests {
         _ waiting: (Workshop) throws -> [SSHWaitingRecord],
         _ body: (Workshop, Person) async throws -> Void
     ) async throws {
-        try await Workshop.sshFleet { workshop, ada in
+        try await Workshop.approvalFleet { workshop, ada in
             let (node, records) = (try Workshop.node("web1"), try waiting(workshop))
             let id = try #require(StatementID("1" + String(repeating: "0", count: 31)))
             let reply = SSHCertificateReply(
@@ -41,17 +41,19 @@ struct SSHApprovalTests {
     @Test("an approver reads the statement itself, and signs those very bytes")
     func approve() async throws {
         try await fleet {
-            [try $0.waiting(command: "systemctl restart web")]
+            [try $0.waiting(command: "systemctl restart web\u{A0}")]
         } _: { workshop, ada in
             let outcome = await ada.muster("ssh", "approve", "1000", "--yes")
             #expect(outcome.status == 0 && outcome.errors.isEmpty)
             #expect(
-                outcome.output == """
+                try outcome.output == """
                     ben asks to log in as deploy on web1 (node:node-web1)
-                      for 60 min, from desk
-                      only to run: systemctl restart web
+                      with the key \(TestKey("ephemeral").ssh.fingerprint)
+                      for 60 min, by the service's word from desk
+                      only to run: systemctl restart web\\u{a0}
                       reason: the disk is full
-                      good until 2030-03-18T03:46:40Z, waits for: 1 of ada
+                      good until 2030-03-18T03:46:40Z, signed by ben
+                      policy: rule 'ben logs in with ada' needs 1 approvals and has 0: ask ada
                     request 10000000: issued as certificate 18 until 2030-03-17T18:46:40Z
 
                     """
@@ -64,7 +66,7 @@ struct SSHApprovalTests {
         }
     }
 
-    @Test("--json gives the answer alone; further approvals that are needed are said")
+    @Test("--json gives the answer and the key's fingerprint; further approvals that are needed are said")
     func json() async throws {
         try await fleet {
             [try $0.waiting()]
@@ -73,7 +75,7 @@ struct SSHApprovalTests {
             let expected: JSONValue = [
                 "state": "issued", "id": .string("1" + String(repeating: "0", count: 31)), "serial": 18,
                 "certificate": "ssh-ed25519-cert-v01@openssh.com AAAA", "valid_before": 1_900_003_600_000,
-                "host_authorities": [], "detail": "",
+                "host_authorities": [], "detail": "", "fingerprint": .string(try TestKey("ephemeral").ssh.fingerprint),
             ]
             let shown = try issued.json
             #expect(shown == expected)
@@ -95,6 +97,9 @@ struct SSHApprovalTests {
         } _: { workshop, ada in
             let silent = await ada.muster("ssh", "approve", "2")
             #expect(silent.status == 2 && silent.errors.contains("--yes"), "\(silent.all)")
+            let asked = await ada.muster("ssh", "approve", "2", "--json")
+            #expect(asked.status == 2 && asked.output.isEmpty)
+            #expect(asked.errors.contains("  with the key SHA256:"), "who is asked reads what is signed: \(asked.all)")
             for words in [["approve", "3", "--yes"], ["approve", "", "--yes"], ["deny", "3", "--reason", "no"]] {
                 let unknown = await ada.muster(["ssh"] + words)
                 #expect(unknown.status == 1)
@@ -110,36 +115,67 @@ struct SSHApprovalTests {
         }
     }
 
-    @Test("a statement of another fleet, one that expired, and one that says more than is shown are not signed")
+    @Test("attack: a stolen service gets no signature on what nobody asked for, however it is asked")
     func hostile() async throws {
-        try await Workshop.sshFleet { workshop, ada in
+        try await fleet { _ in
+            []
+        } _: { workshop, ada in
             let other = try #require(FleetID(digest: Digest.sha256([1])))
-            let good = try workshop.waiting()
-            guard case .object(var object) = good.statement.signed else { return }
-            object["also"] = "a root shell"
-            let more = try SignedStatement(
-                JSONFields(["signed": .object(object), "signatures": []])
-            )
-            let hidden = SSHWaitingRecord(
-                statement: more,
-                signers: good.signers,
-                missing: "",
-                asked: good.asked,
-                origin: "desk"
-            )
+            let everywhere: [NodeSelector] = [.every]
             let wrong: [(SSHWaitingRecord, String)] = [
-                (try workshop.waiting(fleet: other), "asks for no certificate of this fleet"),
+                // Ada's signature on this would be the whole request: a shell as root for whoever holds its key.
+                (
+                    try workshop.waiting(requester: "ada", user: "root", nodes: everywhere),
+                    "ada has not validly signed it"
+                ),
+                (try workshop.waiting(requester: "eve", nodes: everywhere), "eve has not validly signed it"),
+                (
+                    exchanged(try workshop.waiting(), for: try workshop.waiting(nodes: everywhere)),
+                    "ben has not validly signed it"
+                ),
+                (try workshop.waiting(user: "root"), "the policy refuses it: not allowed"),
+                (try workshop.waiting(expires: 49 * 60), "the statement lives longer than 2 d"),
+                (try workshop.waiting(issued: 60), "which is still to come"),
+                (try workshop.waiting(fleet: other), "is not that of request 1000"),
                 (try workshop.waiting(expires: -1), "the statement expired at 2030-03-17T17:45:40Z"),
-                (hidden, "the statement says more than this program understands: update muster"),
+                (try withMember(try workshop.waiting()), "the statement says more than this program understands"),
             ]
             for (record, why) in wrong {
                 workshop.service.with { $0.ssh.waiting = [record] }
-                let outcome = await ada.muster("ssh", "approve", "1", "--yes")
-                #expect(outcome.status == 1 && outcome.output.isEmpty)
-                #expect(outcome.errors.contains(why), "\(outcome.all)")
+                for options in [["--yes"], ["--yes", "--json"]] {
+                    let outcome = await ada.muster(["ssh", "approve", "1"] + options)
+                    #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.all)")
+                    #expect(outcome.errors.contains(why), "\(outcome.all)")
+                }
             }
             #expect(isUntouched(workshop))
         }
+    }
+
+    /// One request's statement under the signatures of another.
+    private func exchanged(_ record: SSHWaitingRecord, for other: SSHWaitingRecord) -> SSHWaitingRecord {
+        var statement = other.statement
+        statement.signatures = record.statement.signatures
+        return offered(statement, like: record)
+    }
+
+    private func withMember(_ record: SSHWaitingRecord) throws -> SSHWaitingRecord {
+        guard case .object(var object) = record.statement.signed else { throw Workshop.Failure.command("no object") }
+        object["also"] = "a root shell"
+        return offered(
+            try SignedStatement(JSONFields(["signed": .object(object), "signatures": []])),
+            like: record
+        )
+    }
+
+    private func offered(_ statement: SignedStatement, like record: SSHWaitingRecord) -> SSHWaitingRecord {
+        SSHWaitingRecord(
+            statement: statement,
+            signers: record.signers,
+            missing: "",
+            asked: record.asked,
+            origin: "desk"
+        )
     }
 
     @Test("who denies gives a reason of one line, which the service gets as it is")

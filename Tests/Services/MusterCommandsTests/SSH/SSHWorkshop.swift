@@ -64,27 +64,31 @@ extension Workshop {
         )
     }
 
-    /// A request of ben's that waits; `number` is the first digit of its id.
+    /// A request that waits, of ben's unless told, with ben's signature; `number` is the first digit of its id.
     func waiting(
         _ number: Int = 1,
         fleet: FleetID? = nil,
+        requester: String = "ben",
+        user: String = "deploy",
+        nodes: [NodeSelector]? = nil,
+        issued: Int64 = -2,
         expires: Int64 = 600,
         command: String? = nil
     ) throws -> SSHWaitingRecord {
-        guard let own = service.with({ $0.fleet }), let ben = OperatorName("ben"), let user = AccountName("deploy"),
+        guard let own = service.with({ $0.fleet }), let name = OperatorName(requester), let user = AccountName(user),
             let id = StatementID("\(number)" + String(repeating: "0", count: 31))
         else { throw Failure.command("no fleet") }
         let statement = Statement(
             fleet: fleet ?? own,
             id: id,
-            requester: ben,
-            issued: Self.moment(-2),
+            requester: name,
+            issued: Self.moment(issued),
             expires: Self.moment(expires),
             body: .sshCertificate(
                 SSHCertificateBody(
                     publicKey: try TestKey("ephemeral").ssh,
                     user: user,
-                    nodes: [.node(try NodeID(parsing: "node-web1"))],
+                    nodes: try nodes ?? [.node(try NodeID(parsing: "node-web1"))],
                     seconds: 3600,
                     command: command,
                     reason: "the disk is full"
@@ -92,8 +96,8 @@ extension Workshop {
             )
         )
         return SSHWaitingRecord(
-            statement: SignedStatement(statement, signatures: [[1, 2, 3]]),
-            signers: [ben],
+            statement: try statement.signed(),
+            signers: [name],
             missing: "1 of ada",
             asked: Self.moment(-2),
             origin: "desk"
