@@ -1,5 +1,6 @@
 import ByteCoding
 import MusterAPI
+import Synchronization
 import Testing
 
 @testable import MusterCommands
@@ -10,6 +11,25 @@ struct TerminalTests {
     @Test("control characters of others never reach the terminal")
     func harmless() {
         #expect(StyledText("a\u{1B}[31mb\u{7}\u{202E}c\n").plain == "a?[31mb??c?")
+    }
+
+    /// What a terminal was made to show, on either stream.
+    private final class Written: Sendable {
+        private let shown = Mutex("")
+
+        var text: String { shown.withLock { $0 } }
+
+        func terminal(_ kind: Terminal.Kind = Terminal.Kind()) -> Terminal {
+            Terminal(kind) { text, _ in self.shown.withLock { $0 += text } }
+        }
+    }
+
+    @Test("attack: the name of a node cannot rewrite the question before whoever signs")
+    func question() {
+        let written = Written()
+        let terminal = written.terminal(Terminal.Kind(canAsk: true))
+        terminal.show(question: "sign these tags for web\u{1B}[1A\u{1B}[2K\r\u{9B}2Kdb\u{202E}?")
+        #expect(written.text == "sign these tags for web?[1A?[2K??2Kdb?? [y/N]\n")
     }
 
     @Test("colours only where they are shown")

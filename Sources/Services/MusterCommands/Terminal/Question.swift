@@ -18,7 +18,7 @@ extension Terminal {
             tcsetattr(terminal, TCSAFLUSH, &before)
             _ = write(terminal, "\n", 1)
         }
-        let prompt = Array((question + ": ").utf8)
+        let prompt = Array((StyledText.harmless(question) + ": ").utf8)
         _ = prompt.withUnsafeBytes { write(terminal, $0.baseAddress, $0.count) }
         return readLine(from: terminal)
     }
@@ -28,9 +28,14 @@ extension Terminal {
         guard kind.canAsk else {
             throw CommandFailure.usage("nobody can be asked to confirm, standard input is no terminal: use \(instead)")
         }
-        raw(question + " [y/N]", .error)
+        show(question: question)
         let answer = String(decoding: readLine(from: STDIN_FILENO), as: UTF8.self).lowercased()
         return answer == "y" || answer == "yes"
+    }
+
+    /// The question itself, which may name what a node or the service calls itself.
+    func show(question: String) {
+        note(question + " [y/N]")
     }
 
     /// Asks whether to sign; a failure that says that nothing was signed where the answer is no.

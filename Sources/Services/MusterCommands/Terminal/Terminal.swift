@@ -99,7 +99,7 @@ public final class Terminal: Sendable {
         )
     }
 
-    /// Text that is already as it should be, such as help.
+    /// Text that is already as it should be, such as help: nothing in it may be anybody else's.
     func raw(_ text: String, _ stream: Stream) {
         sink(text.hasSuffix("\n") ? text : text + "\n", stream)
     }
