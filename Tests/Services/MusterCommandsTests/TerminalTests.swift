@@ -95,6 +95,19 @@ struct TerminalTests {
         )
     }
 
+    @Test("attack: a space that is none and a quote with a mark on it make no two words of one, nor one of two")
+    func quoted() {
+        #expect(RunWords.quoted("web\u{A0}--dry-run") == #"'web\u{a0}--dry-run'"#)
+        #expect(RunWords.quoted("a'\u{301} b") == #"'a'\''\u{301} b'"#)
+        #expect(RunWords.quoted("a'\u{1F3FB} b").unicodeScalars.count { $0 == "'" } == 5)
+        #expect(RunWords.quoted("\u{3164}") == #"'\u{3164}'"#)
+        #expect(RunWords.quoted(#"a\u{a0}b"#) == #"'a\u{5c}u{a0}b'"#, "what only looks written out")
+        #expect(RunWords.quoted("na\u{EF}ve") == "'na\u{EF}ve'")
+        #expect(RunWords.quotedInASCII("na\u{EF}ve") == #"'na\u{ef}ve'"#)
+        #expect(RunWords.quoted("nginx.service") == "nginx.service")
+        #expect(RunWords.escaped("a\u{2028}b\\\n\u{AD}") == #"a\u{2028}b\\\n\u{ad}"#)
+    }
+
     @Test("words of a command line are parted as a shell would")
     func words() throws {
         #expect(try HealthCheckArguments.words(#"/bin/test -e "/a b" 'c d'e"#) == ["/bin/test", "-e", "/a b", "c de"])

@@ -78,19 +78,40 @@ struct RunWords: Sendable {
     // MARK: - Words
 
     /// A word as a shell would have to be given it, so that nobody mistakes one word for two.
-    static func quoted(_ word: String) -> String {
+    static func quoted(_ word: String) -> String { quoted(word, as: VisibleText.legible(word)) }
+
+    /// The same with everything beyond ASCII written out.
+    static func quotedInASCII(_ word: String) -> String { quoted(word, as: VisibleText.ascii(word)) }
+
+    private static func quoted(_ word: String, as shown: String) -> String {
         let plain =
             !word.isEmpty
             && word.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || "-_./:=@%+,^".utf8.contains(byte) || byte >= 0x80
+                    || "-_./:=@%+,^".utf8.contains(byte)
             }
-        return plain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+        if plain { return word }
+        var quoted = "'"
+        // By scalars: a quote with a mark on it is another character than a quote, and ends the word all the same.
+        for scalar in shown.unicodeScalars {
+            if scalar == "'" { quoted += "'\\''" } else { quoted.unicodeScalars.append(scalar) }
+        }
+        return quoted + "'"
     }
 
     /// Text on one line, its newlines and tabs written as in C.
     static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: "\\\\").replacing("\n", with: "\\n").replacing("\t", with: "\\t")
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\n": escaped += "\\n"
+            case "\t": escaped += "\\t"
+            case _ where VisibleText.isHidden(scalar): escaped += VisibleText.escape(scalar)
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
     }
 
     /// `1 node`, `3 nodes`.
