@@ -334,6 +334,48 @@ struct PolicyCommandTests {
         }
     }
 
+    @Test("attack: texts of other bytes that are the same text of Unicode are a difference, and each is written out")
+    func canonicalEquivalence() async throws {
+        try await person { ada, write in
+            let rules = """
+                  - {name: in, allow: [ssh-certificate], who: [ada], nodes: ['*'], users: [a], force_command: '/bin/a;b'}
+                  - {name: up, allow: [upgrade], who: [ada], nodes: ['*'], packages: [Kit]}
+                tests:
+
+                """
+            let text = Self.small.replacing("nginx|shop", with: "[^;`]+").replacing("tests:\n", with: rules)
+            let old = try write("old.yaml", text)
+            func diff(_ text: String, _ options: String...) async throws -> Person.Outcome {
+                let new = try write("new.yaml", text)
+                return await ada.muster(["policy", "diff", "--from", old, new, "--exit-code"] + options)
+            }
+            #expect(try await diff(text).status == 0)
+
+            // What regcomp reads, byte by byte, excludes neither a semicolon nor a backtick.
+            let pattern = text.replacing("[^;`]+", with: "[^\u{37E}\u{1FEF}]+")
+            #expect(pattern == text, "to Unicode nothing changes")
+            for options in [["--brief"], []] {
+                let new = try write("new.yaml", pattern)
+                let outcome = await ada.muster(["policy", "diff", "--from", old, new, "--exit-code"] + options)
+                #expect(outcome.status == 1, "\(outcome.all)")
+                #expect(outcome.output.contains("~ command restart, for whoever may run it"), "\(outcome.all)")
+                #expect(outcome.output.contains(#""pattern": "[^;`]+""#), "\(outcome.all)")
+                #expect(outcome.output.contains(#""pattern": "[^\u{37e}\u{1fef}]+""#), "\(outcome.all)")
+                #expect(!outcome.output.unicodeScalars.contains("\u{37E}"))
+            }
+
+            let forced = try await diff(text.replacing("/bin/a;b", with: "/bin/a\u{37E}b"), "--brief")
+            #expect(forced.status == 1)
+            #expect(forced.output.contains("running only '/bin/a;b'"), "\(forced.all)")
+            #expect(forced.output.contains(#"running only '/bin/a\u{37e}b'"#), "\(forced.all)")
+
+            let package = try await diff(text.replacing("[Kit]", with: "[\u{212A}it]"), "--brief")
+            #expect(package.status == 1)
+            #expect(package.output.contains("- upgrade Kit on *"), "\(package.all)")
+            #expect(package.output.contains(#"+ upgrade \u{212a}it on *"#), "\(package.all)")
+        }
+    }
+
     @Test("a policy is published only where its check passes, with its hours and without its tests")
     func publishes() async throws {
         try await Workshop.fleet { workshop, ada in

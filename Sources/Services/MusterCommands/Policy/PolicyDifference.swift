@@ -28,6 +28,15 @@ struct PolicyDifference: Sendable {
         let name: CommandName
         let before: ApprovedCommand?
         let after: ApprovedCommand?
+
+        /// Whether nothing of it differs, byte by byte.
+        var isNone: Bool {
+            switch (before, after) {
+            case (nil, nil): true
+            case (let before?, let after?): before.isSame(as: after)
+            default: false
+            }
+        }
     }
 
     let gains: [Change]
@@ -60,7 +69,7 @@ struct PolicyDifference: Sendable {
         losses = Self.sorted(lost)
         commands = Set(before.commands.keys).union(after.commands.keys).sorted().compactMap { name in
             let change = CommandChange(name: name, before: before.commands[name], after: after.commands[name])
-            return change.before == change.after ? nil : change
+            return change.isNone ? nil : change
         }
         people = Self.people(before, after)
         pace = PolicyPace.changes(from: before, to: after)
@@ -141,9 +150,13 @@ struct PolicyDifference: Sendable {
                     )
                 }
             }
-            let logins = (before.operators[name]?.logins ?? [], after.operators[name]?.logins ?? [])
-            for login in logins.0 where !logins.1.contains(login) { lines.append("- \(name): reads as \(login)") }
-            for login in logins.1 where !logins.0.contains(login) { lines.append("+ \(name): reads as \(login)") }
+            let logins = [before, after].map { ($0.operators[name]?.logins ?? []).map { ExactText($0) } }
+            for login in logins[0] where !logins[1].contains(login) {
+                lines.append("- \(name): reads as \(login.shown)")
+            }
+            for login in logins[1] where !logins[0].contains(login) {
+                lines.append("+ \(name): reads as \(login.shown)")
+            }
         }
         return lines
     }

@@ -9,7 +9,7 @@ struct PolicyGrant: Hashable, Sendable {
         /// The action takes none, or the rule names none.
         case none
         case any
-        case named(String)
+        case named(ExactText)
     }
 
     /// What it takes besides.
@@ -19,10 +19,10 @@ struct PolicyGrant: Hashable, Sendable {
         /// The hours in words; nil for always.
         ///
         /// Offsets do not count: they differ by when a policy was compiled.
-        var windows: Set<String>?
+        var windows: Set<ExactText>?
         var maximumSeconds: Int64 = 0
-        var extensions: Set<String> = []
-        var forceCommand: String?
+        var extensions: Set<ExactText> = []
+        var forceCommand: ExactText?
     }
 
     let action: PolicyAction
@@ -59,25 +59,25 @@ struct PolicyGrant: Hashable, Sendable {
 
     private static func objects(_ rule: PolicyRule, _ action: PolicyAction, _ policy: FleetPolicy) -> [Object] {
         switch action {
-        case .upgrade, .rollBack: return rule.packages.map { $0.map { .named($0) } } ?? [.any]
+        case .upgrade, .rollBack: return rule.packages.map { $0.map { .named(ExactText($0)) } } ?? [.any]
         case .enroll, .tagNode:
             switch rule.tags {
             case nil: return [.none]
             case .any: return [.any]
-            case .only(let tags): return tags.sorted().map { .named($0.text) }
+            case .only(let tags): return tags.sorted().map { .named(ExactText($0.text)) }
             }
         case .sshCertificate:
             switch rule.logins?.users {
             case nil: return []
             case .any: return [.any]
-            case .only(let accounts): return accounts.sorted().map { .named($0.text) }
+            case .only(let accounts): return accounts.sorted().map { .named(ExactText($0.text)) }
             }
         case .run:
             switch rule.commands {
             case nil: return []
             // Taken apart: a new command is a gain for whoever may run any.
-            case .any: return policy.commands.keys.sorted().map { .named($0.text) }
-            case .only(let names): return names.sorted().map { .named($0.text) }
+            case .any: return policy.commands.keys.sorted().map { .named(ExactText($0.text)) }
+            case .only(let names): return names.sorted().map { .named(ExactText($0.text)) }
             }
         default: return [.none]
         }
@@ -89,12 +89,12 @@ struct PolicyGrant: Hashable, Sendable {
             terms.approvals = approvals.count
             terms.from = policy.members(of: approvals.from)
         }
-        terms.windows = rule.windows.map { Set($0.map(\.text)) }
+        terms.windows = rule.windows.map { Set($0.map { ExactText($0.text) }) }
         if action == .sshCertificate, let logins = rule.logins {
             let longest = SSHCertificateBody.validity.upperBound
             terms.maximumSeconds = min(logins.maximumSeconds ?? longest, longest)
-            terms.extensions = Set(logins.extensions ?? PolicyRule.Logins.defaultExtensions)
-            terms.forceCommand = logins.forceCommand
+            terms.extensions = Set((logins.extensions ?? PolicyRule.Logins.defaultExtensions).map { ExactText($0) })
+            terms.forceCommand = logins.forceCommand.map { ExactText($0) }
         }
         return terms
     }
@@ -118,12 +118,13 @@ extension PolicyGrant.Terms {
             let names = from.sorted().map(\.text).joined(separator: ", ")
             text += ", with \(approvals) approval\(approvals == 1 ? "" : "s") of \(names)"
         }
-        if let windows { text += ", only \(windows.sorted().joined(separator: ", "))" }
+        if let windows { text += ", only \(windows.sorted().map(\.shown).joined(separator: ", "))" }
         if maximumSeconds > 0 {
             text += ", for at most \(Moments.span(Int(maximumSeconds)))"
-            text += ", with \(extensions.isEmpty ? "nothing besides" : extensions.sorted().joined(separator: ", "))"
+            let names = extensions.sorted().map(\.shown).joined(separator: ", ")
+            text += ", with \(extensions.isEmpty ? "nothing besides" : names)"
         }
-        if let forceCommand { text += ", running only '\(forceCommand)'" }
+        if let forceCommand { text += ", running only '\(forceCommand.shown)'" }
         return text
     }
 }
@@ -194,7 +195,7 @@ struct GrantText {
         switch grant.object {
         case .none: grant.action.objectWords.none
         case .any: grant.action.objectWords.any
-        case .named(let name): name
+        case .named(let name): name.shown
         }
     }
 

@@ -17,8 +17,9 @@ enum PolicyPace {
 
     /// What is said of it by one policy and not by the other.
     static func changes(from before: FleetPolicy, to after: FleetPolicy) -> [String] {
-        let (old, new) = (lines(before), lines(after))
-        return old.filter { !new.contains($0) }.map { "- \($0)" } + new.filter { !old.contains($0) }.map { "+ \($0)" }
+        let (old, new) = (lines(before).map { ExactText($0) }, lines(after).map { ExactText($0) })
+        return old.filter { !new.contains($0) }.map { "- \(VisibleText.legible($0.text))" }
+            + new.filter { !old.contains($0) }.map { "+ \(VisibleText.legible($0.text))" }
     }
 
     private static func text(_ freeze: PolicyFreeze) -> String {

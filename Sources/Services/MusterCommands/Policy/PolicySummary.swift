@@ -45,7 +45,7 @@ struct PolicySummary: Sendable {
         let nodes = rule.nodes.map(\.description).joined(separator: ", ")
         lines.append(StyledText("  \(who) may \(actions) on \(nodes)"))
         if let packages = rule.packages {
-            lines.append(StyledText("  packages: \(packages.joined(separator: ", "))"))
+            lines.append(StyledText("  packages: \(packages.map(VisibleText.ascii).joined(separator: ", "))"))
         }
         switch rule.tags {
         case nil: break
@@ -74,11 +74,8 @@ struct PolicySummary: Sendable {
 
     private func describe(_ name: CommandName, _ command: ApprovedCommand) -> [StyledText] {
         var lines = [StyledText("command \(name)", .bold) + StyledText(command.text.map { ": \($0)" } ?? "", .faint)]
-        lines.append(
-            StyledText(
-                "  \(command.argv.map(RunWords.quoted).joined(separator: " ")) as \(command.user), for at most \(command.timeoutSeconds) s"
-            )
-        )
+        let argv = command.argv.map(RunWords.quotedInASCII).joined(separator: " ")
+        lines.append(StyledText("  \(argv) as \(command.user), for at most \(command.timeoutSeconds) s"))
         for (name, parameter) in command.parameters.sorted(by: { $0.key < $1.key }) {
             lines.append(StyledText("  {\(name)}: \(Self.text(parameter))"))
         }
@@ -91,14 +88,16 @@ struct PolicySummary: Sendable {
     private static func text(_ parameter: CommandParameter) -> String {
         var text: String
         switch parameter.kind {
-        case .text(let pattern): text = "text like \(pattern)"
+        case .text(let pattern): text = "text like \(VisibleText.ascii(pattern.text))"
         case .integer(let minimum, let maximum): text = "\(minimum) to \(maximum)"
-        case .choice(let values): text = "one of \(values.joined(separator: ", "))"
+        case .choice(let values): text = "one of \(values.map(VisibleText.ascii).joined(separator: ", "))"
         case .unknown(let type): text = "of unknown type \(type)"
         }
         if let list = parameter.list { text += ", 1 to \(list) values" }
         if parameter.isSecret { text += ", secret" }
-        if let standard = parameter.standard { text += "; without it \(standard.joined(separator: " "))" }
+        if let standard = parameter.standard {
+            text += "; without it \(standard.map(VisibleText.ascii).joined(separator: " "))"
+        }
         return text
     }
 
@@ -115,7 +114,7 @@ struct PolicySummary: Sendable {
         lines.append(
             StyledText("  sessions get \(extensions.isEmpty ? "nothing besides" : extensions.joined(separator: ", "))")
         )
-        if let command = logins.forceCommand { lines.append(StyledText("  runs only: \(command)")) }
+        if let command = logins.forceCommand { lines.append(StyledText("  runs only: \(VisibleText.ascii(command))")) }
         return lines
     }
 }

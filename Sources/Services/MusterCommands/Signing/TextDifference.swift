@@ -1,9 +1,10 @@
 /// The lines that two texts do not share, with their surroundings, for a signer to read.
 enum TextDifference {
     /// Lines of both texts: `-` only before, `+` only after, unchanged ones near a change.
+    ///
+    /// Lines are compared by their bytes, as those who obey the text read it; what is beyond ASCII is written out.
     static func lines(from before: String, to after: String, context: Int = 2) -> [StyledText] {
-        let old = before.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let new = after.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let (old, new) = (lines(of: before), lines(of: after))
         let difference = new.difference(from: old)
         var removed: Set<Int> = []
         var inserted: Set<Int> = []
@@ -16,15 +17,21 @@ enum TextDifference {
         return near(merge(old, new, removed, inserted), context)
     }
 
+    private static func lines(of text: String) -> [ExactText] {
+        text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            ExactText(String(decoding: line, as: UTF8.self))
+        }
+    }
+
     private enum Entry {
-        case same(String)
-        case removed(String)
-        case added(String)
+        case same(ExactText)
+        case removed(ExactText)
+        case added(ExactText)
     }
 
     private static func merge(
-        _ old: [String],
-        _ new: [String],
+        _ old: [ExactText],
+        _ new: [ExactText],
         _ removed: Set<Int>,
         _ inserted: Set<Int>
     ) -> [Entry] {
@@ -58,9 +65,9 @@ enum TextDifference {
         for index in shown.sorted() {
             if last >= 0, index > last + 1 { lines.append(StyledText("  …", .faint)) }
             switch entries[index] {
-            case .same(let text): lines.append(StyledText("  " + text, .faint))
-            case .removed(let text): lines.append(StyledText("- " + text, .loud))
-            case .added(let text): lines.append(StyledText("+ " + text, .good))
+            case .same(let text): lines.append(StyledText("  " + text.shown, .faint))
+            case .removed(let text): lines.append(StyledText("- " + text.shown, .loud))
+            case .added(let text): lines.append(StyledText("+ " + text.shown, .good))
             }
             last = index
         }
