@@ -133,6 +133,9 @@ struct RollBackPlanTests {
         #expect(last.good == "1.0", "2.0 was never complete")
         #expect(last.why == "the version of the last complete rollout before it")
         #expect(try plan(silent, nodes).why == "the release before it")
+        #expect(try plan(silent, nodes).stepsBack == 1)
+        #expect(try plan(mixed, nodes).stepsBack == 2)
+        #expect(try plan(even, nodes, releases: ["2.0", "1.0"]).stepsBack == nil, "3.0 itself is not signed")
         #expect(try plan(silent, nodes, to: "1.0").good == "1.0")
     }
 

@@ -37,14 +37,16 @@ struct RolloutCommandTests {
         revision: Int64,
         done: Int,
         nodeState: String,
-        reason: String = ""
+        reason: String = "",
+        before: String = "",
+        age: Int64 = 0
     ) throws -> RolloutRecord {
         RolloutRecord(
             id: statement.statement.id,
             state: state,
             reason: reason,
             revision: revision,
-            started: FakeService.time,
+            started: FakeService.time.adding(seconds: -age),
             statement: statement,
             signers: [statement.statement.requester],
             missing: "",
@@ -66,7 +68,8 @@ struct RolloutCommandTests {
                     stage: 0,
                     state: nodeState,
                     version: done == 1 ? "1.1" : "1.0",
-                    reason: ""
+                    reason: "",
+                    before: before
                 )
             ]
         )
@@ -145,6 +148,72 @@ struct RolloutCommandTests {
             let nothing = await ada.muster("rollout", "roll-back", "hello", "--yes")
             #expect(nothing.status == 1)
             #expect(nothing.errors.contains("no node has hello 1.1 or is about to get it"), "\(nothing.all)")
+        }
+    }
+
+    @Test("attack: --yes goes back to no old release that only the service calls the good one")
+    func claimedVersion() async throws {
+        try await fleet { workshop, ada in
+            #expect(await ada.signs("release", "add", try await workshop.package("hello", "1.2")).status == 0)
+            await ada.muster(["rollout", "start", "hello", "--on", "tag:web", "--yes"])
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let claimed = try record(sent, "halted", revision: 1, done: 0, nodeState: "installing", before: "1.0")
+            workshop.service.with { $0.rollouts = [claimed] }
+            let id = sent.statement.id.text
+            let refused = await ada.muster("rollout", "roll-back", id, "--yes")
+            #expect(refused.status == 1, "\(refused.all)")
+            #expect(refused.errors.contains("say so with --to 1.0, or leave out --yes to be asked"), "\(refused.all)")
+            let asked = await ada.muster("rollout", "roll-back", id, "--json")
+            #expect(asked.status == 2 && asked.output.isEmpty, "\(asked.all)")
+            #expect(asked.errors.contains("hello 1.2 goes back to 1.0: the version that 1 node had before"))
+            #expect(workshop.service.with { $0.statements.count } == 1)
+            let said = await ada.muster("rollout", "roll-back", id, "--to", "1.0", "--yes")
+            #expect(said.status == 0, "\(said.all)")
+
+            // A rollout of 1.0 that is said to have been complete, and that nobody signed.
+            let honest = try #require(sent.statement.body.packageChange)
+            let made = UpgradeBody(
+                package: "hello",
+                version: "1.0",
+                targets: honest.targets,
+                nodes: honest.nodes,
+                strategy: honest.strategy
+            )
+            let halted = try record(sent, "halted", revision: 2, done: 0, nodeState: "installing")
+            let forged = try record(
+                SignedStatement(try statement(workshop, made, requester: "ada")),
+                "complete",
+                revision: 1,
+                done: 1,
+                nodeState: "confirmed",
+                age: 3600
+            )
+            workshop.service.with { $0.rollouts = [halted, forged] }
+            let back = await ada.muster("rollout", "roll-back", id, "--yes")
+            #expect(back.status == 0, "\(back.all)")
+            #expect(back.output.contains("hello 1.2 goes back to 1.1: the release before it"), "\(back.all)")
+        }
+    }
+
+    @Test("attack: a rollout that nobody signed says nothing of what goes back; the operator's own words do")
+    func claimedRollout() async throws {
+        try await fleet { workshop, ada in
+            await ada.muster(["rollout", "start", "hello", "--on", "tag:web", "--yes"])
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let forged = SignedStatement(sent.statement)
+            let halted = try record(forged, "halted", revision: 1, done: 0, nodeState: "installing")
+            workshop.service.with { $0.rollouts = [halted] }
+            let id = sent.statement.id.text
+            for arguments in [[id], [id, "--to", "1.0"], ["hello"]] {
+                let outcome = await ada.muster(["rollout", "roll-back"] + arguments + ["--yes"])
+                #expect(outcome.status == 1, "\(outcome.all)")
+                #expect(outcome.errors.contains("no valid signature of ada on rollout \(id)"), "\(outcome.all)")
+            }
+            let other = await ada.muster("rollout", "roll-back", "2" + String(repeating: "0", count: 31), "--yes")
+            #expect(other.status == 1 && other.errors.contains("is not that of rollout 2000"), "\(other.all)")
+            #expect(workshop.service.with { $0.statements.count } == 1)
+            let said = await ada.muster("rollout", "roll-back", "hello", "--to", "1.0", "--yes")
+            #expect(said.status == 0, "\(said.all)")
         }
     }
 

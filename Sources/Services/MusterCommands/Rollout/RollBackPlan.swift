@@ -26,6 +26,8 @@ struct RollBackPlan: Sendable {
     let good: String
     /// Why that one, in words.
     let why: String
+    /// How many releases it is before the one to leave, 1 for the release before; nil where that one is not signed.
+    let stepsBack: Int?
     /// The nodes that change, by name.
     let changes: [Change]
     /// How many of them change only because the statement cannot name so many nodes one by one.
@@ -35,8 +37,8 @@ struct RollBackPlan: Sendable {
 
     /// Works out a roll-back; `wanted` and `only` are what the operator says, where anything.
     ///
-    /// `rollout` is the one that brought the bad version, with its nodes; `others` are all, `releases` the versions of the
-    /// package that are signed, the newest first.
+    /// `rollout` is the one that brought the bad version, with its nodes; `others` are all whose requesters validly signed
+    /// them, `releases` the versions of the package that are signed, the newest first.
     init(
         from rollout: RolloutRecord,
         _ change: UpgradeBody,
@@ -77,6 +79,8 @@ struct RollBackPlan: Sendable {
             )
         }.sorted { ($0.name, $0.node.text) < ($1.name, $1.node.text) }
         good = target
+        let (from, to) = (releases.firstIndex(of: change.version), releases.firstIndex(of: target))
+        stepsBack = if let from, let to { to - from } else { nil }
         why = reason
         takenAlong = besides.count
         self.selectors = selectors

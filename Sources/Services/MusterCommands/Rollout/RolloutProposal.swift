@@ -11,6 +11,8 @@ struct RolloutProposal: Sendable {
     let isRollBack: Bool
     let view: TrustedView
     let lifetime: Int
+    /// What is shown before it, where it was worked out and not asked for.
+    var reasons: [StyledText] = []
 
     /// The body for one version of a package, with the files exactly as the release managers signed them.
     static func body(
@@ -53,12 +55,11 @@ struct RolloutProposal: Sendable {
     ) async throws -> RolloutID {
         let nodes = try await service.authorized { try await $0.nodes(session: $1) }
         let selected = nodes.selected(by: body.nodes)
-        if !json {
-            for line in RolloutWords.lines(of: body, isRollBack: isRollBack) { context.terminal.line(line) }
-            context.terminal.line("  \(selected.count) of \(nodes.count) nodes are selected now")
-        }
-        try explain(context, json: json)
-        if !yes { try context.terminal.confirmSigning("sign and start?") }
+        var lines = reasons
+        lines += RolloutWords.lines(of: body, isRollBack: isRollBack)
+        lines.append(StyledText("  \(selected.count) of \(nodes.count) nodes are selected now"))
+        lines += try explanation(context)
+        try context.terminal.confirmSigning(lines, "sign and start?", yes: yes, json: json)
         let statement = try await context.signedStatement(
             isRollBack ? .rollBack(body) : .upgrade(body),
             lifetime: lifetime
@@ -75,7 +76,7 @@ struct RolloutProposal: Sendable {
     }
 
     /// Says what the trusted policy will say, so that nobody signs in vain.
-    private func explain(_ context: CommandContext, json: Bool) throws {
+    private func explanation(_ context: CommandContext) throws -> [StyledText] {
         let policy = try view.policy()
         let requester = try context.folder.operatorIdentity().name
         let request = PolicyRequest(
@@ -89,8 +90,10 @@ struct RolloutProposal: Sendable {
         let moment = policy.moment(request, from: now, before: now.adding(seconds: Int64(lifetime)))
         let decision = policy.decide(request, time: moment)
         if case .refused = decision { throw CommandFailure.refused("the policy refuses it: \(decision)") }
-        guard !json else { return }
-        context.terminal.line("  policy: \(decision)")
-        if moment > now { context.terminal.line("  nodes hold it until their hours begin, \(moment) at the earliest") }
+        var lines = [StyledText("  policy: \(decision)")]
+        if moment > now {
+            lines.append(StyledText("  nodes hold it until their hours begin, \(moment) at the earliest"))
+        }
+        return lines
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterPolicy
 
 struct RolloutRollBack: ContextCommand {
     static let configuration = CommandConfiguration(
@@ -12,6 +13,8 @@ struct RolloutRollBack: ContextCommand {
             before (else that of the last complete rollout, else the release before), shows what changes where, asks, and signs
             one roll-back statement for exactly those nodes. It is a rollout of its own, on all of them at once, and ends the
             one that it undoes. Declining leaves the rollout halted.
+
+            What the nodes had before is the service's word: where that is not the release before, --yes goes with --to only.
 
             A statement names at most \(NodeSelector.limit) nodes. Where more go back, it is for all that the rollout
             selected, or that --on says; what else that changes is shown, too.
@@ -50,10 +53,9 @@ struct RolloutRollBack: ContextCommand {
             let rollouts = try await service.authorized { try await $0.rollouts(session: $1) }
             let id = try chosen(rollouts)
             let record = try await halted(id, service, context)
-            guard let change = record.statement.statement.body.packageChange else {
-                throw CommandFailure.refused("rollout \(id) changes no package")
-            }
             let view = try await TrustedView.refresh(context, service.client)
+            let signatures = Signatures(fleet: service.fleet.fleet, policy: try view.policy(), context: context)
+            let change = try checked(record, id, signatures)
             let history = ReleaseHistory(try view.releases())
             var releases: [String] = []
             for entry in history.of(change.package) where releases.last != entry.release.version {
@@ -63,7 +65,7 @@ struct RolloutRollBack: ContextCommand {
                 from: record,
                 change,
                 nodes: try await service.authorized { try await $0.nodes(session: $1) },
-                others: rollouts,
+                others: rollouts.filter { $0.state == "complete" && signatures.isAsked($0) },
                 releases: releases,
                 to: version,
                 only: selectors.map(\.selector)
@@ -74,7 +76,12 @@ struct RolloutRollBack: ContextCommand {
                         + "(muster rollout cancel \(id.text.prefix(8)) ends it)"
                 )
             }
-            if !json { show(plan, context) }
+            if yes, version == nil, plan.stepsBack != 1 {
+                throw CommandFailure.refused(
+                    "it would go back to \(plan.good), \(plan.why) by the service's word, which is not the release before "
+                        + "\(plan.bad): say so with --to \(plan.good), or leave out --yes to be asked"
+                )
+            }
             let proposal = RolloutProposal(
                 body: try RolloutProposal.body(
                     plan.package,
@@ -85,7 +92,8 @@ struct RolloutRollBack: ContextCommand {
                 ),
                 isRollBack: true,
                 view: view,
-                lifetime: options.expires.seconds
+                lifetime: options.expires.seconds,
+                reasons: lines(plan)
             )
             let started = try await proposal.submit(service, context, yes: yes, json: json, watched: watch)
             if watch { try await RolloutWatching(service: service, context: context, json: json).watch(started) }
@@ -104,6 +112,45 @@ struct RolloutRollBack: ContextCommand {
         return try ofPackage?.id ?? BeginningOfID.find(rollout, in: rollouts.map(\.id), kind: "rollout")
     }
 
+    /// Whose signatures count, by the trusted policy.
+    private struct Signatures {
+        let fleet: FleetID
+        let policy: FleetPolicy
+        let context: CommandContext
+
+        func review(_ record: RolloutRecord, _ id: RolloutID) throws -> StatementReview {
+            try StatementReview(
+                record.statement,
+                id: id,
+                of: "rollout \(id)",
+                fleet: fleet,
+                policy: policy,
+                now: context.now()
+            )
+        }
+
+        /// Whether its requester has signed what the record says.
+        func isAsked(_ record: RolloutRecord) -> Bool { (try? review(record, record.id))?.isAsked ?? false }
+    }
+
+    /// What the rollout changes, once its requester's signature says so; what is said here stands for a signature that
+    /// counts no longer, such as of somebody who left: no fleet is kept from going back.
+    private func checked(_ record: RolloutRecord, _ id: RolloutID, _ signatures: Signatures) throws -> UpgradeBody {
+        let review = try signatures.review(record, id)
+        guard let change = review.statement.body.packageChange else {
+            throw CommandFailure.refused("rollout \(id) changes no package")
+        }
+        let isSaid = version != nil && rollout?.utf8.elementsEqual(change.package.utf8) == true
+        guard review.isAsked || isSaid else {
+            throw CommandFailure.refused(
+                "the policy knows no valid signature of \(review.statement.requester) on rollout \(id): whether it is about "
+                    + "\(change.package) is the service's word alone; say what goes back: "
+                    + "muster rollout roll-back PACKAGE --to VERSION"
+            )
+        }
+        return change
+    }
+
     /// The rollout with its nodes once no further node begins.
     private func halted(
         _ id: RolloutID,
@@ -119,20 +166,25 @@ struct RolloutRollBack: ContextCommand {
         return halted
     }
 
-    private func show(_ plan: RollBackPlan, _ context: CommandContext) {
-        let terminal = context.terminal
-        terminal.line("\(plan.package) \(plan.bad) goes back to \(plan.good): \(plan.why)")
+    /// What goes back, where, and why to that version.
+    private func lines(_ plan: RollBackPlan) -> [StyledText] {
+        var lines = [StyledText("\(plan.package) \(plan.bad) goes back to \(plan.good): \(plan.why)")]
         for change in plan.changes.prefix(Self.shown) {
             let before = change.before.isEmpty || change.before == plan.good ? "" : " (had \(change.before))"
-            terminal.line("  \(change.name): \(change.now) -> \(plan.good)\(before)")
+            lines.append(StyledText("  \(change.name): \(change.now) -> \(plan.good)\(before)"))
         }
-        if plan.changes.count > Self.shown { terminal.line("  and \(plan.changes.count - Self.shown) more nodes") }
+        if plan.changes.count > Self.shown {
+            lines.append(StyledText("  and \(plan.changes.count - Self.shown) more nodes"))
+        }
         if plan.takenAlong > 0 {
-            terminal.line(
-                "\(plan.takenAlong) of them neither have \(plan.bad) nor are about to get it: "
-                    + "so many nodes cannot be named one by one (--on says which are meant)"
+            lines.append(
+                StyledText(
+                    "\(plan.takenAlong) of them neither have \(plan.bad) nor are about to get it: "
+                        + "so many nodes cannot be named one by one (--on says which are meant)"
+                )
             )
         }
+        return lines
     }
 
     /// Most nodes that are listed one by one.

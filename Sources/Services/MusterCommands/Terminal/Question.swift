@@ -45,9 +45,9 @@ extension Terminal {
 
     /// Shows what is about to be signed, and asks; beside the result where that is JSON, for nobody says yes to what they
     /// have not read.
-    func confirmSigning(_ lines: [StyledText], yes: Bool, json: Bool) throws {
+    func confirmSigning(_ lines: [StyledText], _ question: String = "sign it?", yes: Bool, json: Bool) throws {
         for line in lines where !json || !yes { self.line(line, to: json ? .error : .output) }
-        if !yes { try confirmSigning("sign it?") }
+        if !yes { try confirmSigning(question) }
     }
 
     private func readLine(from descriptor: Int32) -> [UInt8] {
