@@ -303,6 +303,29 @@ struct RunCommandTests {
         }
     }
 
+    @Test("attack: the patterns of a command that the service made up are not tried, only shown as they stand")
+    func madeUpCommand() async throws {
+        try await RunFixture.run { fixture in
+            let sent = try await waiting(fixture)
+            let name = try #require(ParameterName("unit"))
+            var made = try fixture.body(sent)
+            // Whoever tries this pattern says that it is none, and that the value does not fit.
+            made.definition = ApprovedCommand(
+                argv: ["/bin/sh", "-c", "{unit}"],
+                parameters: [name: CommandParameter(.text(ValuePattern("((")))],
+                user: try #require(AccountName("root"))
+            )
+            made.arguments = [name: ["rm -rf /", "x"]]
+            made.sealed = [:]
+            try offer(statement(sent, .run(made)), fixture)
+            let shown = await fixture.ben.muster("run", "show", sent.statement.id.text)
+            #expect(shown.status == 0, "\(shown.all)")
+            #expect(shown.output.contains("  /bin/sh -c '{unit}'\n  {unit}: 'rm -rf /' x\n"), "\(shown.all)")
+            #expect(shown.output.contains("that is not what today's policy says of 'set-password'"), "\(shown.all)")
+            #expect(shown.output.contains("whose signature is not valid by today's policy"), "\(shown.all)")
+        }
+    }
+
     /// The statement with another body under ada's signature of the first.
     private func statement(
         _ sent: SignedStatement,

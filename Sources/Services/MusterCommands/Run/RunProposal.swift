@@ -40,7 +40,7 @@ struct RunProposal: Sendable {
         sealedTo keys: SealingKeys?
     ) async throws -> SignedStatement {
         let id = try context.newStatementID()
-        if body.ssh != nil, try RunWords(body, names: [:]).resolved.shellLine(run: id) == nil {
+        if body.ssh != nil, try RunWords.resolve(body).shellLine(run: id) == nil {
             throw CommandFailure.refused(
                 "'\(body.command)' cannot be run over SSH: it has secrets, control characters, or is too long for a certificate"
             )

@@ -42,7 +42,7 @@ struct RunShow: ContextCommand {
                 )
                 return
             }
-            try show(record, review, context)
+            try show(record, review, policy, context)
             if !noOutput { try await showOutput(record, only, outputs, service, context) }
         }
     }
@@ -55,13 +55,22 @@ struct RunShow: ContextCommand {
         return found
     }
 
-    private func show(_ record: RunRecord, _ review: RunReview, _ context: CommandContext) throws {
+    private func show(
+        _ record: RunRecord,
+        _ review: RunReview,
+        _ policy: FleetPolicy,
+        _ context: CommandContext
+    ) throws {
         let terminal = context.terminal
         terminal.line(StyledText("run \(record.id) ", .bold) + RunWords.state(record))
         let names = record.nodeNames
-        for line in try RunWords(review.body, names: names).lines(expires: review.statement.expires, now: context.now())
-        {
-            terminal.line(line)
+        // What the service shows may be of its own making: only the policy's command is worked out.
+        let isOfPolicy = policy.commands[review.body.command]?.isSame(as: review.body.definition) ?? false
+        let words =
+            isOfPolicy ? try RunWords(review.body, names: names) : RunWords(asItStands: review.body, names: names)
+        for line in words.lines(expires: review.statement.expires, now: context.now()) { terminal.line(line) }
+        if !isOfPolicy {
+            terminal.line(StyledText("  that is not what today's policy says of '\(review.body.command)'", .warning))
         }
         let asker = review.statement.requester
         let isSigned = review.signers.contains(asker)

@@ -7,16 +7,61 @@ struct RunWords: Sendable {
     /// Up to so many nodes are listed with their ids.
     private static let listed = 8
 
+    /// What of it is shown, word by word.
+    private struct Words {
+        let argv: [String]
+        let directory: String
+        let timeoutSeconds: Int64
+        let outputBytes: Int64
+        let environment: [String: String]
+        let input: String?
+    }
+
     let body: RunBody
-    let resolved: ResolvedCommand
     /// The names of nodes, as the register has them.
     let names: [NodeID: String]
+    private let words: Words
+    /// The arguments by themselves, where they are not in their places.
+    private let arguments: [ParameterName: [String]]
 
+    /// A run whose definition is the trusted policy's: the command with its arguments in their places.
     init(_ body: RunBody, names: [NodeID: String]) throws {
+        let resolved = try Self.resolve(body)
         self.body = body
         self.names = names
+        arguments = [:]
+        words = Words(
+            argv: resolved.argv,
+            directory: resolved.directory,
+            timeoutSeconds: resolved.timeoutSeconds,
+            outputBytes: resolved.outputBytes,
+            environment: resolved.environment.mapValues(\.shown),
+            input: resolved.input?.shown
+        )
+    }
+
+    /// A run whose definition nobody vouches for: the command and its arguments as they stand there.
+    ///
+    /// Its patterns are not tried: one that takes all memory would end whoever only looks.
+    init(asItStands body: RunBody, names: [NodeID: String]) {
+        let definition = body.definition
+        self.body = body
+        self.names = names
+        arguments = body.arguments
+        words = Words(
+            argv: definition.argv,
+            directory: definition.directory,
+            timeoutSeconds: definition.timeoutSeconds,
+            outputBytes: definition.outputBytes,
+            environment: definition.environment.merging(body.environment) { $1 },
+            input: definition.input
+        )
+    }
+
+    /// What would run; a failure that says why these arguments do not fit the command.
+    static func resolve(_ body: RunBody) throws -> ResolvedCommand {
         do {
-            resolved = try body.resolve()
+            return try body.resolve()
         } catch {
             throw CommandFailure.refused("'\(body.command)' cannot be run so: \(error)")
         }
@@ -25,21 +70,24 @@ struct RunWords: Sendable {
     /// What runs, where, as whom, from when until when.
     func lines(expires: UTCTime, now: UTCTime) -> [StyledText] {
         var lines = [
-            StyledText("\(body.command)", .bold) + StyledText(" as ") + StyledText(resolved.user.text, .bold)
+            StyledText("\(body.command)", .bold) + StyledText(" as ") + StyledText(body.definition.user.text, .bold)
                 + StyledText(" on \(Self.count(body.nodes.count, "node")): \(places)")
         ]
-        lines.append(StyledText("  " + resolved.argv.map(Self.quoted).joined(separator: " "), .bold))
+        lines.append(StyledText("  " + words.argv.map(Self.quoted).joined(separator: " "), .bold))
+        for (name, values) in arguments.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("  {\(name)}: \(values.map(Self.quoted).joined(separator: " "))"))
+        }
         if let text = body.definition.text { lines.append(StyledText("  \(text)", .faint)) }
         lines.append(
             StyledText(
-                "  in \(Self.quoted(resolved.directory)), for at most \(Moments.span(Int(resolved.timeoutSeconds))), "
-                    + "with at most \(Moments.size(resolved.outputBytes)) of output"
+                "  in \(Self.quoted(words.directory)), for at most \(Moments.span(Int(words.timeoutSeconds))), "
+                    + "with at most \(Moments.size(words.outputBytes)) of output"
             )
         )
-        for (name, value) in resolved.environment.sorted(by: { $0.key < $1.key }) {
-            lines.append(StyledText("  with \(name)=\(Self.quoted(value.shown))"))
+        for (name, value) in words.environment.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("  with \(name)=\(Self.quoted(value))"))
         }
-        if let input = resolved.input { lines.append(StyledText("  reads: \(Self.escaped(input.shown))")) }
+        if let input = words.input { lines.append(StyledText("  reads: \(Self.escaped(input))")) }
         if body.ssh != nil { lines.append(StyledText("  over SSH, from the machine of whoever asks", .warning)) }
         if let selector = body.selector { lines.append(StyledText("  selected by: \(selector)", .faint)) }
         lines += time(expires, now) + ids
