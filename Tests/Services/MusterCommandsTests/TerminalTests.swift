@@ -1,4 +1,5 @@
 import ByteCoding
+import CanonicalJSON
 import MusterAPI
 import Synchronization
 import Testing
@@ -30,6 +31,21 @@ struct TerminalTests {
         let terminal = written.terminal(Terminal.Kind(canAsk: true))
         terminal.show(question: "sign these tags for web\u{1B}[1A\u{1B}[2K\r\u{9B}2Kdb\u{202E}?")
         #expect(written.text == "sign these tags for web?[1A?[2K??2Kdb?? [y/N]\n")
+    }
+
+    @Test("attack: what a node writes cannot steer the terminal through --json, and is the same to who reads it")
+    func json() throws {
+        let text = "a\u{7F}\u{9B}2J\u{1B}[2J\u{202E}b\u{2066}\u{200B}\u{2028}\u{E0041}\u{E9}\n\"\\"
+        let value: JSONValue = ["out": .string(text), "list": [.string(text)]]
+        for isPretty in [true, false] {
+            let written = Written()
+            let terminal = written.terminal()
+            if isPretty { terminal.json(value) } else { terminal.jsonLine(value) }
+            #expect(!written.text.unicodeScalars.contains { $0 != "\n" && StyledText.isControl($0) }, "\(written.text)")
+            #expect(written.text.contains(#"a\u007f\u009b2J\u001b[2J\u202eb"#), "\(written.text)")
+            #expect(written.text.contains(#"\udb40\udc41"#) && written.text.contains("\u{E9}"), "\(written.text)")
+            #expect(try JSONValue.parse(Array(written.text.utf8), limit: 100_000) == value)
+        }
     }
 
     @Test("colours only where they are shown")
