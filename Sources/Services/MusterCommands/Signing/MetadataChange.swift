@@ -20,12 +20,13 @@ struct MetadataChange: Sendable {
         from = current?.version
         to = next.version
         expires = next.expires
-        let before = Dictionary((current?.files ?? []).map { ($0.path, $0) }) { first, _ in first }
+        // By the bytes of paths: to String, paths of two files may be the same text of Unicode.
+        let before = Dictionary((current?.files ?? []).map { (Array($0.path.utf8), $0) }) { first, _ in first }
         var added: [TargetFile] = []
         var changed: [(before: TargetFile, after: TargetFile)] = []
         var kept = 0
         for file in next.files {
-            switch before[file.path] {
+            switch before[Array(file.path.utf8)] {
             case nil: added.append(file)
             case let old? where old == file: kept += 1
             case let old?: changed.append((old, file))
@@ -34,8 +35,8 @@ struct MetadataChange: Sendable {
         self.added = added
         self.changed = changed
         self.kept = kept
-        let after = Set(next.paths)
-        removed = (current?.files ?? []).filter { !after.contains($0.path) }
+        let after = Set(next.files.map { Array($0.path.utf8) })
+        removed = (current?.files ?? []).filter { !after.contains(Array($0.path.utf8)) }
     }
 
     /// Refuses what must not happen unnoticed: a version that is not the next, or files that are lost or altered.
@@ -49,12 +50,14 @@ struct MetadataChange: Sendable {
         guard role != "policy", !allowLoss else { return }
         if let lost = removed.first {
             throw CommandFailure.refused(
-                "it would lose \(lost.path) and \(removed.count - 1) more: give --allow-loss if that is meant"
+                "it would lose \(VisibleText.ascii(lost.path)) and \(removed.count - 1) more: "
+                    + "give --allow-loss if that is meant"
             )
         }
         if let altered = changed.first {
             throw CommandFailure.refused(
-                "it would alter \(altered.before.path), which is signed already: give --allow-loss if that is meant"
+                "it would alter \(VisibleText.ascii(altered.before.path)), which is signed already: "
+                    + "give --allow-loss if that is meant"
             )
         }
     }
@@ -71,13 +74,13 @@ struct MetadataChange: Sendable {
     }
 
     private func describe(_ mark: String, _ file: TargetFile, _ style: StyledText.Style) -> [StyledText] {
-        var lines = [StyledText("\(mark) \(file.path)", style)]
+        var lines = [StyledText("\(mark) \(VisibleText.ascii(file.path))", style)]
         lines.append(StyledText("    \(Moments.size(file.length)), sha256 \(Hex.encode(file.hashes.sha256 ?? []))"))
         guard let release = try? ReleaseDescription(custom: file.custom) else { return lines }
+        let name = VisibleText.ascii("\(release.package) \(release.version)")
         let flag: StyledText = release.security ? StyledText(" security", .loud) : ""
         lines.append(
-            StyledText("    \(release.package) \(release.version) \(release.architecture), release \(release.counter)")
-                + flag
+            StyledText("    \(name) \(release.architecture), release \(release.counter)") + flag
         )
         for check in release.healthChecks { lines.append(StyledText("    health: \(check.words)")) }
         if !release.notes.isEmpty { lines.append(StyledText("    \(release.notes)")) }
