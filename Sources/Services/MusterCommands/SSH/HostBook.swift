@@ -19,7 +19,8 @@ struct HostBook: Sendable {
         let node: NodeID
         /// The name that its host certificate has.
         let name: String
-        let address: String
+        /// Where it is; nil where the service shows no IP address.
+        let address: HostAddress?
         /// Everything that means it.
         let names: [String]
     }
@@ -72,31 +73,37 @@ extension HostBook.Host {
     init(_ record: NodeRecord) {
         let tailnet = HostName(record.tailnet?.name ?? "")?.text
         let short = tailnet.flatMap { $0.split(separator: ".").first.map(String.init) }
-        let called = HostName(record.name)?.text
-        let addresses = (record.tailnet?.addresses ?? []) + [record.address]
+        // `db.` would pass for `db`.
+        let called = HostName(record.name)?.text == record.name.lowercased() ? record.name.lowercased() : nil
+        let addresses = ([record.address] + (record.tailnet?.addresses ?? [])).compactMap { HostAddress($0) }
         var names: [String] = []
-        for name in [record.id.text, called, tailnet, short].compactMap(\.self) + addresses.map({ $0.lowercased() })
+        for name in [record.id.text, called, tailnet, short].compactMap(\.self) + addresses.map(\.text)
         where !name.isEmpty && !names.contains(name) { names.append(name) }
         self.init(
             node: record.id,
-            name: tailnet ?? called ?? record.address,
-            address: record.address.isEmpty ? addresses.first ?? "" : record.address,
+            name: tailnet ?? called ?? addresses.first?.text ?? record.id.text,
+            address: addresses.first,
             names: names
         )
     }
 
     init(_ fields: JSONFields) throws(JSONError) {
+        let name = try fields.string("name", limit: 256)
+        guard HostName(name)?.text == name else { throw fields.error("name", "is no name of a host") }
+        let text = try fields.string("address", limit: 64)
+        let address = HostAddress(text)
+        guard address != nil || text.isEmpty else { throw fields.error("address", "is no IP address") }
         self.init(
             node: try fields.name("node"),
-            name: try fields.string("name", limit: 256),
-            address: try fields.string("address", limit: 64),
-            names: try fields.strings("names", limit: 64, each: 256)
+            name: name,
+            address: address,
+            names: try fields.strings("names", limit: 64, each: 256).filter { HostName($0)?.text == $0 }
         )
     }
 
     var json: JSONValue {
         [
-            "node": JSONValue(node), "name": .string(name), "address": .string(address),
+            "node": JSONValue(node), "name": .string(name), "address": .string(address?.text ?? ""),
             "names": .array(names.map { .string($0) }),
         ]
     }

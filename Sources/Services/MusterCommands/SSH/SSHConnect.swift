@@ -91,6 +91,12 @@ struct SSHConnect: ContextCommand {
         guard let program = Command.find("ssh", path: context.environment["PATH"] ?? "/usr/bin:/bin") else {
             throw CommandFailure.refused("there is no program 'ssh' here: install openssh-client")
         }
+        guard let address = host.address else {
+            throw CommandFailure.refused(
+                "the service shows no IP address of \(host.name) (\(host.node)), and nothing else is handed to ssh: "
+                    + "see 'muster node show \(host.node)'"
+            )
+        }
         let place = request.place
         // A key that only the agent holds is found by its certificate: ssh has no other file to know it by.
         let identity = Directory.exists(place.keyFile) ? place.keyFile : place.certificateFile
@@ -98,7 +104,7 @@ struct SSHConnect: ContextCommand {
             "CertificateFile=\"\(place.certificateFile)\"", "IdentityFile=\"\(identity)\"",
             "IdentitiesOnly=yes", "UserKnownHostsFile=\"\(context.folder.knownHostsFile)\"",
             "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes", "UpdateHostKeys=no",
-            "HostName=\(host.address)", "HostKeyAlias=\(host.name)",
+            "HostName=\(address.text)", "HostKeyAlias=\(host.name)",
         ]
         if !login.agent { options.append("IdentityAgent=none") }
         var arguments = (options + sshOption).flatMap { ["-o", $0] } + ["-l", request.user.text]

@@ -37,6 +37,20 @@ struct HostName: Sendable, Hashable {
     }
 }
 
+/// An IP address as this program writes it: what the service says reaches ssh's command line and `%h` of the user's own
+/// `ProxyCommand`, which a shell runs.
+struct HostAddress: Sendable, Hashable {
+    let text: String
+
+    /// The address; nil where it is anything else than one.
+    init?(_ text: String) {
+        guard text.utf8.count <= 64, !text.utf8.contains(UInt8(ascii: "/")), let block = AddressBlock(text) else {
+            return nil
+        }
+        self.text = block.address
+    }
+}
+
 /// Where the key and the certificate of one login are: `ssh/USER@HOST/`.
 struct LoginPlace: Sendable {
     let folder: String

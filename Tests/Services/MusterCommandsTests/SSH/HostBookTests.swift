@@ -1,0 +1,70 @@
+import ByteCoding
+import CanonicalJSON
+import MusterAPI
+import MusterModel
+import Testing
+
+@testable import MusterCommands
+
+/// What of the service's words about hosts reaches ssh.
+@Suite
+struct HostBookTests {
+    private static let attacks = [
+        "$(id>/tmp/x)", "`id`", "100.64.0.9;id", "100.64.0.9 -oProxyCommand=id", "-oProxyCommand=id",
+        "100.64.0.9\nid",
+        "100.64.0.0/10", "100.64.0.9/32", "fd7a::9%eth0", "fd7a::9%$(id)", "evil.example.org", "%h", "127.1", "0x7f000001",
+    ]
+
+    private func record(
+        _ name: String = "web1",
+        address: String = "100.64.0.9",
+        tailnet: TailnetRecord? = nil
+    ) throws -> NodeRecord {
+        NodeRecord(
+            id: try NodeID(parsing: "node-web1"),
+            name: name,
+            tags: [],
+            address: address,
+            enrolled: Workshop.moment(-1000),
+            lastSeen: Workshop.moment(0),
+            state: "online",
+            report: nil,
+            packages: [],
+            tailnet: tailnet
+        )
+    }
+
+    @Test("attack: an address that a shell would run, or that is none, reaches no ssh", arguments: attacks)
+    func address(_ text: String) throws {
+        let host = HostBook.Host(try record(address: text))
+        #expect(host.address == nil && !host.names.contains(text))
+        let tailnet = TailnetRecord(id: "n1", name: "web1.tail1234.ts.net", addresses: [text, "FD7A::9"])
+        let other = HostBook.Host(try record(address: text, tailnet: tailnet))
+        #expect(other.address?.text == "fd7a::9" && !other.names.contains(text))
+        // What an older program kept, or somebody wrote there.
+        let kept: JSONValue = ["node": "node-web1", "name": "web1", "address": .string(text), "names": ["web1"]]
+        #expect(throws: JSONError.self) { try HostBook.Host(JSONFields(kept)) }
+        let named: JSONValue = ["node": "node-web1", "name": .string(text + " "), "address": "", "names": []]
+        #expect(throws: JSONError.self) { try HostBook.Host(JSONFields(named)) }
+    }
+
+    @Test("a host is kept and read again as it was")
+    func keptAndRead() throws {
+        let tailnet = TailnetRecord(id: "n1", name: "Web1.tail1234.ts.net.", addresses: ["100.64.0.9", "fd7a:0::9"])
+        let host = HostBook.Host(try record("WEB1", tailnet: tailnet))
+        #expect(host.name == "web1.tail1234.ts.net" && host.address?.text == "100.64.0.9")
+        #expect(host.names == ["node-web1", "web1", "web1.tail1234.ts.net", "100.64.0.9", "fd7a::9"])
+        #expect(try HostBook.Host(JSONFields(host.json)) == host)
+        let without = HostBook.Host(try record(address: ""))
+        #expect(without.address == nil && without.name == "web1")
+        #expect(try HostBook.Host(JSONFields(without.json)) == without)
+    }
+
+    @Test("attack: a node called 'db.' is not what somebody means by db")
+    func lastDot() throws {
+        let host = HostBook.Host(try record("db."))
+        #expect(!host.names.contains("db") && !host.names.contains("db."))
+        let book = HostBook(hosts: [host], read: Workshop.moment(0))
+        #expect(try book.find(try #require(HostName("db."))) == nil)
+    }
+}
