@@ -87,8 +87,7 @@ public struct HostCertificateOrder: Hashable, Sendable {
         get throws(CertificateRefusal) {
             var principals: [String] = []
             for name in names {
-                let plain = name.lowercased()
-                let text = plain.hasSuffix(".") ? String(plain.dropLast()) : plain
+                let text = Self.plain(name)
                 guard Self.isHostName(text) else {
                     throw CertificateRefusal(.noName, "'\(name.prefix(80))' is no host name; patterns are not either")
                 }
@@ -105,6 +104,14 @@ public struct HostCertificateOrder: Hashable, Sendable {
             }
             return principals
         }
+    }
+
+    /// A name as it is certified: in lower case, without its last dot.
+    ///
+    /// Whoever compares names compares these: `db.` is certified as `db`.
+    public static func plain(_ name: String) -> String {
+        let name = name.lowercased()
+        return name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
     private static func isHostName(_ text: String) -> Bool {

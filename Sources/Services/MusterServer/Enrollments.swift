@@ -294,6 +294,8 @@ struct Enrollments: Sendable {
 
     private static func isHostName(_ name: String) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: ".") else { return false }
+        // A last dot would let `db.` be certified as `db`.
+        guard !name.hasSuffix("."), !name.contains("..") else { return false }
         return name.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -37,6 +37,16 @@ import Testing
         #expect(content.validBefore == UInt64(time.seconds + 30 * 86400))
     }
 
+    @Test("what is compared is what is certified")
+    func plain() throws {
+        for (name, text) in [("Web-1.Example.ts.net.", "web-1.example.ts.net"), ("db.", "db"), ("DB", "db")] {
+            #expect(HostCertificateOrder.plain(name) == text)
+            var order = try self.order()
+            (order.names, order.addresses) = ([name], [])
+            #expect(try order.certificate(stamp()).content.principals == [text])
+        }
+    }
+
     @Test(
         "patterns, blocks of addresses and what is no name are not certified",
         arguments: [

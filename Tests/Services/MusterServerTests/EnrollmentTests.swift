@@ -70,6 +70,23 @@ struct EnrollmentTests {
         }
     }
 
+    @Test("attack: a name that ends with a dot, which would be certified without it, is refused")
+    func lastDot() async throws {
+        try await ServerFixture.run { fixture in
+            let session = try await fixture.login()
+            let secret = try await fixture.token(uses: 5, by: session)
+            for name in ["db.", "db..", "a..b", ".", "db.example.org."] {
+                let request = fixture.enrollRequest(TestKey(name), name: name, secret: secret)
+                await expectProblem(400) { _ = try await fixture.client.enroll(request) }
+            }
+            let good = fixture.enrollRequest(TestKey("db"), name: "db.example.org", secret: secret)
+            guard case .enrolled(_, "db.example.org", _) = try await fixture.client.enroll(good) else {
+                Issue.record("a name with dots inside was not taken")
+                return
+            }
+        }
+    }
+
     @Test("A node without a token waits with a short code, and joins once an operator approves its key")
     func approval() async throws {
         try await ServerFixture.run { fixture in

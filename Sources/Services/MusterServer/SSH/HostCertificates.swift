@@ -95,16 +95,16 @@ struct HostCertificates: Sendable {
     /// What is certified: names that are this node's alone.
     ///
     /// A node chooses the name it joins by, so a name that is another's in the tailnet, or that reads as an address, is
-    /// left out: it would let this node pass for another.
+    /// left out: it would let this node pass for another. What is compared is what is certified.
     private func order(_ key: SSHPublicKey, _ entry: NodeRegister.Entry, _ end: UTCTime) -> HostCertificateOrder {
         let node = entry.node
         let identity = node.tailnet.flatMap { service.gate.lastSeen($0.id) }
-        let tailnetName = identity?.name ?? node.tailnet?.name ?? ""
+        let tailnetName = HostCertificateOrder.plain(identity?.name ?? node.tailnet?.name ?? "")
         var names = tailnetName.isEmpty ? [] : [tailnetName]
         if let short = tailnetName.split(separator: ".").first, short.utf8.count < tailnetName.utf8.count {
             names.append(String(short))
         }
-        names.append(node.name)
+        names.append(HostCertificateOrder.plain(node.name))
         let others = service.nodes.all.filter { $0.node.id != node.id }
         names = names.filter { name in
             AddressBlock(name) == nil && !Self.isNumeric(name)
@@ -123,14 +123,13 @@ struct HostCertificates: Sendable {
     }
 
     /// Whether a name is another node's: by the tailnet, or, where the tailnet does not give it to us, in the fleet.
-    private static func isName(_ name: String, of other: StoredNode, isOwn: Bool) -> Bool {
-        let wanted = name.lowercased()
-        let tailnet = (other.tailnet?.name ?? "").lowercased()
+    private static func isName(_ wanted: String, of other: StoredNode, isOwn: Bool) -> Bool {
+        let tailnet = HostCertificateOrder.plain(other.tailnet?.name ?? "")
         if !tailnet.isEmpty {
             if wanted == tailnet { return true }
             if let short = tailnet.split(separator: ".").first, wanted == String(short) { return true }
         }
-        return !isOwn && wanted == other.name.lowercased()
+        return !isOwn && wanted == HostCertificateOrder.plain(other.name)
     }
 
     /// Whether a client could read the name as an address: `10.1`, `0x7f000001`, `2130706433`.

@@ -2,6 +2,7 @@ import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterStore
 import MusterTestSupport
 import OpenSSHFormats
 import Testing
@@ -70,6 +71,30 @@ struct HostCertificateTests {
                 #expect(problem?.status == 403, "\(String(describing: problem))")
             }
             #expect(try await certificates(fleet, nodes[2])[0].content.principals == ["honest"])
+        }
+    }
+
+    @Test("attack: a node that an older service let in as 'db.' or 'DB' is not certified as db")
+    func lastDot() async throws {
+        try await SSHFleet.run { fleet in
+            let nodes = try await fleet.nodes(["db", "mallory"])
+            for name in ["db.", "DB", "Db."] {
+                let mallory = try #require(fleet.service.nodes[nodes[1].id]?.node)
+                fleet.service.nodes.put(
+                    StoredNode(
+                        id: mallory.id,
+                        name: name,
+                        keyLife: mallory.keyLife,
+                        address: mallory.address,
+                        tags: mallory.tags,
+                        statement: mallory.statement,
+                        enrolled: mallory.enrolled,
+                        tailnet: mallory.tailnet
+                    )
+                )
+                let problem = await SSHFleet.problem { _ = try await certificates(fleet, nodes[1]) }
+                #expect(problem?.status == 403, "\(name): \(String(describing: problem))")
+            }
         }
     }
 
