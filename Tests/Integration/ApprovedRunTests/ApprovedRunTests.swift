@@ -79,7 +79,11 @@ struct ApprovedRunTests {
         try await RunFleet.run(["web-1", "web-2"]) { fleet in
             let secret = "correct-horse-battery"
             let file = try fleet.fleet.folder.write("secret", (secret + "\n").utf8)
-            let outcome = try await fleet.run(["password", "--on", "*", "--yes", "--secret-file", "password=\(file)"])
+            let outcome = try await fleet.run(
+                [
+                    "password", "--on", "*", "--yes", "--accept-new-node-keys", "--secret-file", "password=\(file)",
+                ]
+            )
             #expect(outcome.status == 0, "\(outcome.text)")
             #expect(outcome.output.contains("web-1: got •••• here\n"), "\(outcome.text)")
             #expect(outcome.output.contains("web-2: \(secret.utf8.count)\n"), "\(outcome.text)")

@@ -48,7 +48,9 @@ struct RunOverSSHTests {
         let failing = try await fleet.run(["leave"] + over + ["--", "status=7"])
         #expect(failing.status == 10 && failing.errors.contains("exited with status 7"), "\(failing.text)")
         let secret = try fleet.fleet.folder.write("secret", "correct-horse\n".utf8)
-        let refused = try await fleet.run(["password"] + over + ["--secret-file", "password=\(secret)"])
+        let refused = try await fleet.run(
+            ["password"] + over + ["--accept-new-node-keys", "--secret-file", "password=\(secret)"]
+        )
         #expect(refused.status == 1 && refused.errors.contains("cannot be run over SSH"), "\(refused.text)")
         let show = try await fleet.run(["show", try await fleet.newest()], as: "ben")
         #expect(show.output.contains("exited with status 7"), "\(show.text)")

@@ -37,6 +37,7 @@ struct RunCommandTests {
                       reason: new certificate
                       2 of 4 nodes
                       policy: allowed by rule 'web alone'
+                      first seen: web-1 is node-web-1, web-3 is node-web-3
                     next: muster run watch \(sent.statement.id.text.prefix(8))
 
                     """
@@ -103,7 +104,11 @@ struct RunCommandTests {
                 ["restart-web", "--on", "*", "--in", "1h", "--at", "2031-01-01T00:00Z"], 2,
                 "give --at or --in, not both"
             ),
-            (["set-password", "--on", "tag:web", "--yes"], 2, "use --secret-file or --secret-fd"),
+            (
+                ["set-password", "--on", "tag:web", "--yes", "--accept-new-node-keys"], 2,
+                "use --secret-file or --secret-fd"
+            ),
+            (["set-password", "--on", "tag:web", "--yes"], 1, "was ever sealed for web-1 (node-web-1, key "),
             (
                 ["restart-web", "--on", "tag:web", "--over", "ssh", "--no-wait"], 2,
                 "--no-wait does not go with --over ssh"
@@ -138,6 +143,7 @@ struct RunCommandTests {
             let outcome = await fixture.ada.muster(
                 [
                     "run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes", "--no-wait",
+                    "--accept-new-node-keys",
                 ]
             )
             #expect(outcome.status == 0, "\(outcome.all)")
@@ -178,10 +184,17 @@ struct RunCommandTests {
                     ] + more
                 )
             }
-            let first = await ask()
+            let unseen = await ask("--accept-node-key", "web-1", "--accept-node-key", "web-3")
+            #expect(unseen.status == 1 && unseen.errors.contains("was ever sealed for web-2 (node-web-2, key "))
+            #expect(fixture.workshop.service.with { $0.statements.isEmpty })
+            let first = await ask("--accept-new-node-keys")
             #expect(first.status == 0, "\(first.all)")
             let key = Hex.encode(TestKey("node web-1").publicKey)
-            #expect(first.errors.contains("web-1 gets a secret of yours for the first time: its node key is \(key)"))
+            #expect(
+                first.errors.contains(
+                    "web-1 (node-web-1) gets a secret of yours for the first time: its node key is \(key)"
+                )
+            )
             let second = await ask()
             #expect(second.status == 0 && !second.errors.contains("for the first time"), "\(second.all)")
             let sent = try fixture.sent()
@@ -212,6 +225,100 @@ struct RunCommandTests {
         }
     }
 
+    @Test("attack: a node that the service adds to a scripted run's choice gets no secret")
+    func addedNode() async throws {
+        try await RunFixture.run { fixture in
+            try AtomicFile.write(Array("correct horse\n".utf8), to: fixture.ada.home + "/secret")
+            func ask(_ more: String...) async -> Person.Outcome {
+                await fixture.ada.muster(
+                    [
+                        "run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes",
+                        "--no-wait",
+                    ] + more
+                )
+            }
+            #expect(await ask("--accept-new-node-keys").status == 0)
+            let sent = try fixture.sent()
+            try fixture.addNode("web-4", id: "node-thief")
+            let refused = await ask()
+            #expect(refused.status == 1 && refused.errors.contains("web-4 (node-thief, key "), "\(refused.all)")
+            #expect(refused.errors.contains("--accept-node-key NAME, or --accept-new-node-keys"), "\(refused.all)")
+            #expect(try fixture.sent() == sent)
+            #expect(await ask("--accept-node-key", "web-4").status == 0)
+            #expect(await ask().status == 0)
+        }
+    }
+
+    // MARK: - Names
+
+    @Test("attack: a name that the service gives to another node starts nothing there")
+    func exchangedNode() async throws {
+        try await RunFixture.run { fixture in
+            func ask(_ more: String..., on selector: String = "node:web-1") async -> Person.Outcome {
+                await fixture.ada.muster(
+                    ["run", "restart-web", "--on", selector, "--yes", "--no-wait"] + more + ["--", "unit=nginx"]
+                )
+            }
+            let first = await ask()
+            #expect(first.errors.contains("  first seen: web-1 is node-web-1\n"), "\(first.all)")
+            let second = await ask()
+            #expect(second.status == 0 && !second.errors.contains("first seen"), "\(second.all)")
+            let sent = try fixture.sent()
+
+            try fixture.call("web-2", "web-1")
+            let refused = await ask()
+            #expect(refused.status == 1, "\(refused.all)")
+            #expect(refused.errors.contains("'web-1' is node-web-2 now, but it was node-web-1. Either"))
+            #expect(refused.errors.contains("if it is right: --accept-node web-1"), "\(refused.all)")
+            #expect(await ask(on: "tag:web").status == 1)
+            #expect(try fixture.sent() == sent)
+            let misplaced = await ask("--accept-node", "db1")
+            #expect(misplaced.status == 2 && misplaced.errors.contains("none of the nodes that are meant"))
+
+            let accepted = await ask("--accept-node", "web-1")
+            #expect(accepted.status == 0, "\(accepted.all)")
+            #expect(try fixture.body(try fixture.sent()).nodes.map(\.text) == ["node-web-2"])
+            #expect(await ask().status == 0)
+        }
+    }
+
+    @Test("attack: a known node under another name, two of one name, or one called like an id, start nothing")
+    func misnamed() async throws {
+        try await RunFixture.run { fixture in
+            func ask(_ more: String...) async -> Person.Outcome {
+                await fixture.ada.muster(
+                    ["run", "restart-web", "--on", "tag:web", "--yes", "--no-wait"] + more + ["--", "unit=nginx"]
+                )
+            }
+            #expect(await ask().status == 0)
+            let sent = try fixture.sent()
+            try fixture.call("web-3", "test-1")
+            let renamed = await ask()
+            #expect(renamed.status == 1, "\(renamed.all)")
+            #expect(renamed.errors.contains("node-web-3 is called 'test-1' now, but it was 'web-3'"), "\(renamed.all)")
+            try fixture.call("web-3", "node-0123456789abcdef")
+            #expect(await ask().errors.contains("which is an id and no name"))
+            try fixture.call("web-3", "web-2", keeping: true)
+            #expect(await ask().errors.contains("calls two nodes 'web-2'"))
+            #expect(try fixture.sent() == sent)
+            try fixture.call("web-3", "test-1")
+            #expect(await ask("--accept-node", "test-1").status == 0)
+            #expect(await ask().status == 0)
+        }
+    }
+
+    @Test("attack: an approver is not shown a node under the name of another")
+    func approvedUnderAnotherName() async throws {
+        try await RunFixture.run { fixture in
+            let seen = try await waiting(fixture)
+            #expect(await fixture.ben.muster("run", "approve", seen.statement.id.text, "--yes").status == 0)
+            try fixture.call("web-3", "test-1")
+            let refused = await fixture.ben.muster("run", "approve", seen.statement.id.text, "--yes")
+            #expect(refused.status == 1 && refused.errors.contains("but it was 'web-3'"), "\(refused.all)")
+            #expect(fixture.workshop.service.with { $0.approvals.count } == 1)
+        }
+    }
+
     // MARK: - Approving
 
     /// A run that waits for ben.
@@ -220,7 +327,7 @@ struct RunCommandTests {
         let asked = await fixture.ada.muster(
             [
                 "run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes", "--no-wait",
-                "--in", "2h", "--reason", "rotation",
+                "--in", "2h", "--reason", "rotation", "--accept-new-node-keys",
             ]
         )
         #expect(asked.status == 0, "\(asked.all)")

@@ -74,12 +74,14 @@ struct RunFixture: Sendable {
         """
     }
 
-    private static func node(_ name: String) throws -> NodeRecord {
-        guard let id = NodeID("node-\(name)"), let tag = Tag(name.hasPrefix("web") ? "web" : "db") else {
+    private static func node(_ name: String) throws -> NodeRecord { try node(name, id: "node-\(name)") }
+
+    private static func node(_ name: String, id: String) throws -> NodeRecord {
+        guard let node = NodeID(id), let tag = Tag((name + id).contains("web") ? "web" : "db") else {
             throw Workshop.Failure.command(name)
         }
         return NodeRecord(
-            id: id,
+            id: node,
             name: name,
             tags: [tag],
             address: "100.64.0.1",
@@ -97,6 +99,21 @@ struct RunFixture: Sendable {
                 publicKey: TestKey("node " + name).publicKey
             )
         )
+    }
+
+    /// Lets the service show another node.
+    func addNode(_ name: String, id: String) throws {
+        let node = try Self.node(name, id: id)
+        workshop.service.with { $0.nodes.append(node) }
+    }
+
+    /// Lets the service call a node by another name; who was called so is gone, unless told.
+    func call(_ node: String, _ name: String, keeping: Bool = false) throws {
+        let record = try Self.node(name, id: "node-\(node)")
+        workshop.service.with { state in
+            let kept = state.nodes.filter { $0.id != record.id && (keeping || $0.name != name) }
+            state.nodes = kept + [record]
+        }
     }
 
     /// Lets the service show another key of a node, with nothing that anybody signed of it.

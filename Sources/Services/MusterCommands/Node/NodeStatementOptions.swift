@@ -13,6 +13,8 @@ struct NodeStatementOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Why, in one line; it is kept in the event log.", valueName: "text"))
     var reason: String
 
+    @OptionGroup var known: KnownNodeOptions
+
     func validate() throws {
         try StatedReason.validate(reason)
     }
@@ -20,10 +22,12 @@ struct NodeStatementOptions: ParsableArguments {
     /// Signs what is asked for of the node, sends it and shows what came of it.
     func send(_ context: CommandContext, _ body: @Sendable (NodeRecord) -> StatementBody) async throws {
         try await context.withService { service in
-            let record = try await NodeChoice.find(node, service)
+            let (record, names) = try await NodeChoice.named(node, known, service, context)
+            names.tell(record, context)
+            try names.remember(context)
             let statement = try await context.signedStatement(body(record), lifetime: Self.lifetime)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
-            context.terminal.line(reply.detail.isEmpty ? "\(record.name): \(reply.state)" : reply.detail)
+            context.terminal.line(reply.detail.isEmpty ? "\(record.name) (\(record.id)): \(reply.state)" : reply.detail)
         }
     }
 }

@@ -18,6 +18,8 @@ struct RunApprove: ContextCommand {
     @Argument(help: "The run, by its id or the beginning of it: see 'muster run list --state waiting'.")
     var run: String
 
+    @OptionGroup var known: KnownNodeOptions
+
     @Flag(help: "Do not ask.") var yes = false
 
     @Flag(help: "As JSON.") var json = false
@@ -30,7 +32,11 @@ struct RunApprove: ContextCommand {
             let review = try RunReview(record, fleet: service.fleet.fleet, policy: policy, now: context.now())
             try review.checkSignable(policy: policy, now: context.now())
             let lines = try lines(review, nodes, policy, context)
+            let meant = Set(review.body.nodes)
+            let names = try NamedNodes(nodes.filter { meant.contains($0.id) }, known, context)
+            if let remark = names.remark { context.terminal.note(StyledText(remark, .warning)) }
             try context.terminal.confirmSigning(lines, yes: yes, json: json)
+            try names.remember(context)
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
             let after = try await service.authorized { client, session in
                 try await client.approveRun(record.id, signature: signature, session: session)

@@ -27,21 +27,29 @@ struct RunSecretOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Seal secrets to this node's new key, which is right though the one before has not signed it.",
+            "Seal secrets to this node's key, which is right though it is new, or the one before has not signed it.",
             valueName: "node"
         )
     )
     var acceptNodeKey: [String] = []
 
+    @Flag(help: "With --yes: seal secrets to the keys of nodes that never had one of yours, unseen.")
+    var acceptNewNodeKeys = false
+
     /// The keys that a proposal's secrets are to be sealed to, remembered from now on; nil where it has none.
+    ///
+    /// Where nobody is `asking`, a key that was never seen needs somebody's word.
     func keys(
         for proposal: RunProposal,
+        asking: Bool,
         _ context: CommandContext,
         _ service: ServiceConnection
     ) async throws -> SealingKeys? {
         guard !proposal.body.definition.secrets.isEmpty else {
-            guard acceptNodeKey.isEmpty else {
-                throw CommandFailure.usage("--accept-node-key goes with commands that have secrets")
+            guard acceptNodeKey.isEmpty, !acceptNewNodeKeys else {
+                throw CommandFailure.usage(
+                    "--accept-node-key and --accept-new-node-keys go with commands that have secrets"
+                )
             }
             return nil
         }
@@ -51,6 +59,7 @@ struct RunSecretOptions: ParsableArguments {
             context,
             service
         )
+        if !asking, !acceptNewNodeKeys { try keys.requireNoStranger(but: Set(acceptNodeKey)) }
         for remark in keys.remarks { context.terminal.note(StyledText("  \(remark)", .warning)) }
         return keys
     }

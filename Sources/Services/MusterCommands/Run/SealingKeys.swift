@@ -8,7 +8,7 @@ struct SealingKeys: Sendable {
     /// The key of each node of the run.
     private(set) var keys: [NodeID: [UInt8]] = [:]
     /// Nodes that get a secret of this person for the first time, with their key.
-    private(set) var strangers: [(name: String, key: [UInt8])] = []
+    private(set) var strangers: [(node: NodeRecord, key: [UInt8])] = []
     private var known: KnownNodeKeys
 
     /// Looks at every node; refuses the ones whose key is another than it was, unless `accepted` names them.
@@ -37,7 +37,7 @@ struct SealingKeys: Sendable {
             }
             switch judgement {
             case .known, .succeeded: break
-            case .new: strangers.append((node.name, key))
+            case .new: strangers.append((node, key))
             case .changed(let old):
                 guard accepted.contains(node.name) else { throw Self.changed(node.name, from: old, to: key) }
             }
@@ -48,9 +48,32 @@ struct SealingKeys: Sendable {
 
     /// What to compare before signing, for nodes that are new to this person.
     var remarks: [String] {
-        strangers.map { "\($0.name) gets a secret of yours for the first time: its node key is \(Hex.encode($0.key))" }
+        strangers.map { stranger in
+            "\(stranger.node.name) (\(stranger.node.id)) gets a secret of yours for the first time: "
+                + "its node key is \(Hex.encode(stranger.key))"
+        }
             + (strangers.isEmpty
                 ? [] : ["'muster-agent status' on the node shows its key; a stolen service could name its own"])
+    }
+
+    /// What to ask before signing; nil where every key is known.
+    var question: String? {
+        guard let first = strangers.first?.node else { return nil }
+        let more = strangers.count > 1 ? " and \(strangers.count - 1) more" : ""
+        return "are these the keys of \(first.name) (\(first.id))\(more)? sign and run?"
+    }
+
+    /// Refuses nodes that are new to this person and that nobody has named: nobody looks at their keys.
+    func requireNoStranger(but accepted: Set<String>) throws {
+        let unseen = strangers.filter { !accepted.contains($0.node.name) }
+        guard !unseen.isEmpty else { return }
+        let shown = unseen.prefix(8).map { "\($0.node.name) (\($0.node.id), key \(Hex.encode($0.key)))" }
+        let more = unseen.count > shown.count ? " and \(unseen.count - shown.count) more" : ""
+        throw CommandFailure.refused(
+            "no secret of yours was ever sealed for \(shown.joined(separator: ", "))\(more), and with --yes nobody looks at "
+                + "the keys, of which a stolen service could name its own. Compare with 'muster-agent status' on the node; if "
+                + "they are right: --accept-node-key NAME, or --accept-new-node-keys for all that are new"
+        )
     }
 
     /// Remembers the keys, before anything is sealed to them.

@@ -7,8 +7,9 @@ import MusterSystem
 
 /// What the fleet's nodes are called: by id, name in the fleet, tailnet name long and short, and address.
 ///
-/// It is the service's word, kept for a while in `hosts.json` so that `ssh` to elsewhere costs nobody a question. Nothing
-/// hangs on it: the certificate is for one node by its id, and the host proves its name by a certificate of its own.
+/// It is the service's word, kept for a while in `hosts.json` so that `ssh` to elsewhere costs nobody a question. The
+/// certificate is for one node by its id, which `KnownNodes` holds against what the name meant before, and the host proves
+/// its name by a certificate of its own.
 struct HostBook: Sendable {
     /// How long what was read is asked instead of the service, in seconds.
     static let freshness: Int64 = 600

@@ -20,6 +20,8 @@ struct LoginOptions: ParsableArguments {
     @Flag(help: "Keep the key in the ssh-agent instead of a file (0600): for programs that ask the agent.") var agent =
         false
 
+    @OptionGroup var known: KnownNodeOptions
+
     func validate() throws {
         guard SSHCertificateBody.validity.contains(Int64(life.seconds)) else {
             throw ValidationError("--life is not within 30s to 24h")

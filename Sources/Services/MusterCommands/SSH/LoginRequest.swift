@@ -26,6 +26,35 @@ struct LoginRequest: Sendable {
 
     var place: LoginPlace { LoginPlace(user, host, context.folder) }
 
+    /// Refuses a node that is another than the host's name meant before, and remembers what a new one means.
+    func check(_ found: HostBook.Host) throws {
+        let accepted = Set(options.known.acceptNode.map { HostName($0)?.text ?? $0 })
+        for name in accepted where name != host.text {
+            throw CommandFailure.usage("--accept-node \(name): the host is called '\(host.text)' here")
+        }
+        guard host.text != found.node.text else { return }
+        guard !NamedNodes.isID(host.text) else {
+            throw CommandFailure.refused(
+                "the service calls node \(found.node) '\(host.text)', which is an id and no name"
+            )
+        }
+        var known = try KnownNodes(context.folder)
+        switch known.judge(host: host.text, of: found.node) {
+        case .known: return
+        case .new, .renamed:
+            if !isQuiet { context.terminal.note("first seen: \(host.text) is \(found.node)") }
+        case .changed(let old):
+            guard accepted.contains(host.text) else {
+                throw CommandFailure.refused(
+                    NamedNodes.changed(host.text, from: old, to: found.node) + ". "
+                        + NamedNodes.advice("muster ssh --accept-node \(host.text) \(host.text)")
+                )
+            }
+        }
+        try known.note(host: host.text, of: found.node)
+        try known.write(context.folder)
+    }
+
     /// The certificate that is there for a node, if it is good for a while yet and its key can be used.
     func present(_ node: NodeID) async -> SSHCertificate? {
         guard !options.new, let certificate = place.certificate(),

@@ -12,8 +12,9 @@ struct SSHConnect: ContextCommand {
             HOST is a node's name, id, tailnet name or address; USER@HOST names the account. Everything after HOST is the
             command. A host that is called like one of the commands here: muster ssh connect HOST.
 
-            The host proves who it is by a certificate of the fleet's host CA; unknown keys are never accepted. Where the
-            policy asks for approvals, it waits and says for whom.
+            The host proves who it is by a certificate of the fleet's host CA; unknown keys are never accepted. Which node a
+            name means is remembered: where the service says another one later, --accept-node says that this is right. Where
+            the policy asks for approvals, it waits and says for whom.
 
             exit status: that of ssh, which is the command's; 255 where ssh failed; 1 where no certificate was to be had,
             2 where that could not be found out.
@@ -49,12 +50,14 @@ struct SSHConnect: ContextCommand {
         let request = LoginRequest(user: account, host: name, options: login, context: context)
         let host: HostBook.Host
         if let kept = try HostBook.kept(context)?.find(name), await request.present(kept.node) != nil {
+            try request.check(kept)
             host = kept
         } else {
             host = try await context.withService { service in
                 guard let host = try await HostBook.fetch(service, context).find(name) else {
                     throw CommandFailure.refused("there is no node '\(name.text)': see 'muster node list'")
                 }
+                try request.check(host)
                 if await request.present(host.node) == nil { _ = try await request.obtain(host.node, service) }
                 return host
             }

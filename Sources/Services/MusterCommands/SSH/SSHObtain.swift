@@ -81,13 +81,17 @@ struct SSHObtain: ContextCommand {
     private func certificate(_ request: LoginRequest, _ context: CommandContext) async throws -> SSHCertificate? {
         if let kept = HostBook.kept(context) {
             if let host = try kept.find(request.host) {
-                if let certificate = await request.present(host.node) { return certificate }
+                if let certificate = await request.present(host.node) {
+                    try request.check(host)
+                    return certificate
+                }
             } else if quiet, kept.isFresh(at: context.now()) {
                 return nil
             }
         }
         return try await context.withService { service in
             guard let host = try await HostBook.fetch(service, context).find(request.host) else { return nil }
+            try request.check(host)
             if let certificate = await request.present(host.node) { return certificate }
             return try await request.obtain(host.node, service)
         }

@@ -47,6 +47,8 @@ struct SSHRevoke: ContextCommand {
     @Option(help: ArgumentHelp("Why, in one line; it is kept in the event log.", valueName: "text"))
     var reason: String
 
+    @OptionGroup var known: KnownNodeOptions
+
     @Option(help: ArgumentHelp("Wait so long for every node in contact to have it.", valueName: "span"))
     var wait: TimeSpan?
 
@@ -57,6 +59,7 @@ struct SSHRevoke: ContextCommand {
         guard given == 1 else {
             throw ValidationError("say what is revoked: one of --serial, --key-id, --operator, --node and --key")
         }
+        guard node != nil || known.acceptNode.isEmpty else { throw ValidationError("--accept-node goes with --node") }
         guard serial.serials(limit: RevokeBody.serialLimit) != nil else {
             throw ValidationError("--serial takes at most \(RevokeBody.serialLimit) serials at once")
         }
@@ -65,7 +68,7 @@ struct SSHRevoke: ContextCommand {
 
     func run(_ context: CommandContext) async throws {
         try await context.withService { service in
-            let body = RevokeBody(subject: try await subject(service), reason: reason)
+            let body = RevokeBody(subject: try await subject(service, context), reason: reason)
             let statement = try await context.signedStatement(.revoke(body), lifetime: Self.lifetime)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
             if !json { context.terminal.line(reply.detail.isEmpty ? reply.state : reply.detail) }
@@ -81,11 +84,19 @@ struct SSHRevoke: ContextCommand {
         }
     }
 
-    private func subject(_ service: ServiceConnection) async throws -> RevokeBody.Subject {
+    private func subject(
+        _ service: ServiceConnection,
+        _ context: CommandContext
+    ) async throws -> RevokeBody.Subject {
         if let serials = serial.serials(limit: RevokeBody.serialLimit), !serials.isEmpty { return .serials(serials) }
         if let keyID { return .keyID(keyID) }
         if let person { return .person(person.name) }
-        if let node { return .node(try await NodeChoice.find(node, service).id) }
+        if let node {
+            let (record, names) = try await NodeChoice.named(node, known, service, context)
+            names.tell(record, context)
+            try names.remember(context)
+            return .node(record.id)
+        }
         return .publicKey(try OperatorKey.publicKey(key ?? ""))
     }
 

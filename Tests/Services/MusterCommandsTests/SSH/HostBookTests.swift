@@ -11,17 +11,18 @@ import Testing
 struct HostBookTests {
     private static let attacks = [
         "$(id>/tmp/x)", "`id`", "100.64.0.9;id", "100.64.0.9 -oProxyCommand=id", "-oProxyCommand=id",
-        "100.64.0.9\nid",
-        "100.64.0.0/10", "100.64.0.9/32", "fd7a::9%eth0", "fd7a::9%$(id)", "evil.example.org", "%h", "127.1", "0x7f000001",
+        "100.64.0.9\nid", "100.64.0.0/10", "100.64.0.9/32", "fd7a::9%eth0", "fd7a::9%$(id)", "evil.example.org", "%h",
+        "127.1", "0x7f000001",
     ]
 
     private func record(
         _ name: String = "web1",
+        id: String = "node-web1",
         address: String = "100.64.0.9",
         tailnet: TailnetRecord? = nil
     ) throws -> NodeRecord {
         NodeRecord(
-            id: try NodeID(parsing: "node-web1"),
+            id: try NodeID(parsing: id),
             name: name,
             tags: [],
             address: address,
@@ -58,6 +59,40 @@ struct HostBookTests {
         let without = HostBook.Host(try record(address: ""))
         #expect(without.address == nil && without.name == "web1")
         #expect(try HostBook.Host(JSONFields(without.json)) == without)
+    }
+
+    @Test("attack: no certificate is asked for where the service says another node for a name than before")
+    func exchangedNode() async throws {
+        try await Workshop.sshFleet { workshop, ada in
+            func ask(_ more: String..., host: String = "web1") async -> String {
+                await ada.muster(["ssh", "certificate", "--user", "root", "--for", host] + more).errors
+            }
+            func asked() -> Int {
+                workshop.service.with { $0.requests.filter { $0 == "POST /v1/ssh/certificates" }.count }
+            }
+            let (first, other) = (try record(), try record(id: "node-other"))
+            workshop.service.with { $0.nodes = [first] }
+            #expect(await ask().contains("first seen: web1 is node-web1\n"))
+            #expect(await !ask().contains("first seen"))
+            #expect(asked() == 2)
+            workshop.service.with { $0.nodes = [other] }
+            for more in [[], ["--quiet"]] as [[String]] {
+                let refused = await ada.muster(["ssh", "certificate", "--user", "root", "--for", "WEB1"] + more)
+                #expect(refused.status == 1, "\(refused.all)")
+                #expect(refused.errors.contains("'web1' is node-other now, but it was node-web1. Either"))
+                #expect(refused.errors.contains("muster ssh --accept-node web1 web1"), "\(refused.all)")
+            }
+            #expect(await ask("--accept-node", "web2").contains("the host is called 'web1' here"))
+            #expect(asked() == 2)
+            #expect(await !ask("--accept-node", "web1").contains("but it was"))
+            #expect(await !ask().contains("but it was"))
+            #expect(asked() == 4)
+
+            let named = try record("node-0123456789abcdef", id: "node-other")
+            workshop.service.with { $0.nodes = [named] }
+            #expect(await ask(host: "node-0123456789abcdef").contains("which is an id and no name"))
+            #expect(asked() == 4)
+        }
     }
 
     @Test("attack: a node called 'db.' is not what somebody means by db")

@@ -1,0 +1,119 @@
+import ArgumentParser
+import ByteCoding
+import MusterAPI
+import MusterModel
+
+/// How a person says that a name means another node than it did.
+struct KnownNodeOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "This name means another node than last time, which is right: its machine was enrolled anew. May be repeated.",
+            valueName: "name"
+        )
+    )
+    var acceptNode: [String] = []
+}
+
+/// The nodes that something is signed for, each name checked against what it means to this person.
+struct NamedNodes: Sendable {
+    /// Up to so many are named with their ids.
+    private static let listed = 8
+
+    /// Nodes that this person meets for the first time.
+    private(set) var strangers: [NodeRecord] = []
+    /// What is remembered once it is to be signed.
+    private var fresh: [NodeRecord] = []
+
+    /// Looks at every node; refuses those whose name meant another, and those that had another name, unless `accepted`
+    /// names them.
+    init(_ nodes: [NodeRecord], _ options: KnownNodeOptions, _ context: CommandContext) throws {
+        let known = try KnownNodes(context.folder)
+        for name in options.acceptNode where !nodes.contains(where: { $0.name == name }) {
+            throw CommandFailure.usage("--accept-node \(name): it is none of the nodes that are meant")
+        }
+        let accepted = Set(options.acceptNode)
+        var met: [String: NodeID] = [:]
+        var refused: [(name: String, why: String)] = []
+        for node in nodes {
+            if let other = met.updateValue(node.id, forKey: node.name), other != node.id {
+                throw CommandFailure.refused(
+                    "the service calls two nodes '\(node.name)', \(other) and \(node.id), and names are unique in a fleet"
+                )
+            }
+            try Self.requireName(node)
+            let judgement = known.judge(node.name, of: node.id)
+            switch judgement {
+            case .known: continue
+            case .new: strangers.append(node)
+            case .changed, .renamed:
+                if !accepted.contains(node.name) { refused.append((node.name, Self.why(node, judgement))) }
+            }
+            fresh.append(node)
+        }
+        guard refused.isEmpty else { throw Self.failure(refused) }
+    }
+
+    /// What is said of the strangers; nil where there are none.
+    var remark: String? {
+        guard !strangers.isEmpty else { return nil }
+        guard strangers.count <= Self.listed else {
+            return "first seen: \(NodeNames.folded(strangers.map(\.name))); from now on these names mean these nodes"
+        }
+        return "first seen: " + strangers.map { "\($0.name) is \($0.id)" }.joined(separator: ", ")
+    }
+
+    /// Says which node is meant, by its id: that is what is signed.
+    func tell(_ node: NodeRecord, _ context: CommandContext) {
+        context.terminal.note(
+            remark.map { StyledText($0, .warning) } ?? StyledText("\(node.name) is \(node.id)", .faint)
+        )
+    }
+
+    /// Remembers what the names mean, before anything is signed.
+    func remember(_ context: CommandContext) throws {
+        guard !fresh.isEmpty else { return }
+        var known = try KnownNodes(context.folder)
+        for node in fresh { try known.note(node.name, of: node.id) }
+        try known.write(context.folder)
+    }
+
+    // MARK: - Refusing
+
+    /// Somebody who gives an id must not get another node that is called like it.
+    private static func requireName(_ node: NodeRecord) throws {
+        guard node.name != node.id.text, isID(node.name) else { return }
+        throw CommandFailure.refused("the service calls node \(node.id) '\(node.name)', which is an id and no name")
+    }
+
+    /// Whether it looks like the ids that nodes get at enrollment.
+    static func isID(_ name: String) -> Bool {
+        guard name.hasPrefix("node-"), name.utf8.count >= 21 else { return false }
+        return Hex.decode(String(name.dropFirst(5))) != nil
+    }
+
+    private static func why(_ node: NodeRecord, _ judgement: KnownNodes.Judgement) -> String {
+        switch judgement {
+        case .known, .new: ""
+        case .changed(let old): changed(node.name, from: old, to: node.id)
+        case .renamed(let old):
+            "\(node.id) is called '\(node.name)' now, but it was '\(old)', and nodes keep their names"
+        }
+    }
+
+    private static func failure(_ refused: [(name: String, why: String)]) -> CommandFailure {
+        let shown = refused.prefix(listed)
+        let more = refused.count > listed ? " and \(refused.count - listed) more" : ""
+        let options = shown.map { "--accept-node " + RunWords.quoted($0.name) }.joined(separator: " ")
+        return .refused(shown.map(\.why).joined(separator: "; ") + more + ". " + advice(options))
+    }
+
+    static func changed(_ name: String, from old: NodeID, to node: NodeID) -> String {
+        "'\(name)' is \(node) now, but it was \(old)"
+    }
+
+    /// What may have happened, and what to do.
+    static func advice(_ options: String) -> String {
+        "Either the machine was enrolled anew, or the service wants you to take one node for another. Compare with "
+            + "'muster-agent status' on the node; if it is right: \(options)"
+    }
+}
