@@ -53,7 +53,9 @@ extension SSHRevocations {
         switch subject {
         case .serials(let serials): revoke(serials: serials, issued, authorities, time)
         case .keyID(let keyID):
-            for authority in authorities { certificates[authority, default: Certificates()].keyIDs.insert(keyID) }
+            for authority in authorities {
+                certificates[authority, default: Certificates()].keyIDs.insert(Array(keyID.utf8))
+            }
         case .person(let name): revoke(issued.filter { $0.requester == name }, time)
         case .node(let node): revoke(issued.filter { $0.node == node }, time)
         case .publicKey(let key): keys.insert(key)

@@ -7,11 +7,11 @@ public struct SSHRevocations: Hashable, Sendable {
     public struct Certificates: Hashable, Sendable {
         /// By serial.
         public var serials: SerialSet
-        /// By key ID.
-        public var keyIDs: Set<String>
+        /// By the bytes of the key ID: sshd compares those, and texts that Swift holds for equal may differ in them.
+        public var keyIDs: Set<[UInt8]>
 
         /// Certificates by serial and key ID.
-        public init(serials: SerialSet = SerialSet(serials: []), keyIDs: Set<String> = []) {
+        public init(serials: SerialSet = SerialSet(serials: []), keyIDs: Set<[UInt8]> = []) {
             self.serials = serials
             self.keyIDs = keyIDs
         }
@@ -60,8 +60,8 @@ public struct SSHRevocations: Hashable, Sendable {
         var sections: [SSHRevocationList.Section] = []
         for (authority, named) in certificates.sorted(by: { $0.key.blob.lexicographicallyPrecedes($1.key.blob) }) {
             var parts = named.serials.parts(price)
-            let keyIDs = named.keyIDs.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-            if !keyIDs.isEmpty { parts.append(.keyIDs(keyIDs)) }
+            let keyIDs = named.keyIDs.sorted { $0.lexicographicallyPrecedes($1) }
+            if !keyIDs.isEmpty { parts.append(.keyIDs(keyIDs.map { String(decoding: $0, as: UTF8.self) })) }
             if !parts.isEmpty { sections.append(.certificates(authority: authority, parts)) }
         }
         let hashes = keys.map { Digest.sha256($0.blob) }.sorted { $0.lexicographicallyPrecedes($1) }

@@ -7,7 +7,7 @@ import Testing
     private let date = UTCTime(seconds: 1_700_000_000)
 
     private func list(_ serials: SerialSet, keyIDs: Set<String> = []) throws -> SSHRevocationList {
-        let named = SSHRevocations.Certificates(serials: serials, keyIDs: keyIDs)
+        let named = SSHRevocations.Certificates(serials: serials, keyIDs: Set(keyIDs.map { Array($0.utf8) }))
         return try SSHRevocations(certificates: [try TestKey("ca").ssh: named]).list(version: 3, date: date)
     }
 
@@ -167,7 +167,7 @@ import Testing
         var revocations = SSHRevocations(keys: [try TestKey("a").ssh])
         revocations.certificates[try TestKey("ca").ssh] = SSHRevocations.Certificates(
             serials: SerialSet([1...1, 3...3, 5...5, 7...90, 1000...1000]),
-            keyIDs: ["one", "two"]
+            keyIDs: [Array("one".utf8), Array("two".utf8)]
         )
         let bytes = try revocations.list(version: 1, date: date, comment: "comment").bytes
         Mutations.of(bytes, count: 3000) { damaged in

@@ -39,7 +39,8 @@ struct RevocationRegister: Sendable {
             case .serial: break
             case .keyID:
                 let key = try SSHPublicKey(ed25519: other.authority)
-                revocations.certificates[key, default: SSHRevocations.Certificates()].keyIDs.insert(other.value)
+                revocations.certificates[key, default: SSHRevocations.Certificates()].keyIDs
+                    .insert(Array(other.value.utf8))
             case .key: revocations.keys.insert(try SSHPublicKey(line: other.value))
             }
         }

@@ -21,14 +21,13 @@ struct Revoking: Sendable {
         let trust = try SSHSide.trust(check.publication)
         try check.require(signed.statement, signers: signers, node: nil)
         let statement = signed.statement
-        let authorities = (trust.userAuthorities + trust.hostAuthorities).map(\.publicKey)
         let (version, count) = try await service.ssh.revoking.pass {
             try await service.store.write { transaction in
                 guard try transaction.add(signed, received: check.time) else {
                     throw Problem.conflict("statement \(statement.id) was used before")
                 }
                 let met = try Self.met(by: body.subject, transaction, at: check.time)
-                let others = try Self.others(body.subject, met, authorities, transaction)
+                let others = try Self.others(body.subject, met, trust, transaction)
                 let version = try transaction.revoke(
                     serials: met.map(\.serial),
                     others: others,
@@ -74,7 +73,9 @@ struct Revoking: Sendable {
                 try Int64(exactly: serial).flatMap { try transaction.certificate(serial: $0) }
             }.filter { $0.revoked == nil && $0.validBefore > end }
         case .keyID(let keyID):
-            return try transaction.unrevokedCertificates(goodAfter: end).filter { $0.keyID == keyID }
+            return try transaction.unrevokedCertificates(goodAfter: end).filter {
+                $0.keyID.utf8.elementsEqual(keyID.utf8)
+            }
         case .person(let name):
             return try transaction.unrevokedCertificates(goodAfter: end).filter { $0.requester == name }
         case .node(let node):
@@ -86,12 +87,19 @@ struct Revoking: Sendable {
     }
 
     /// What the KRL has to name besides: serials and key IDs that nobody issued are the mark of a stolen CA.
+    ///
+    /// A key ID is always named: whoever has a CA's key can give another certificate the key ID of one that was issued.
     private static func others(
         _ subject: RevokeBody.Subject,
         _ met: [StoredCertificate],
-        _ authorities: [SSHPublicKey],
+        _ trust: SSHTrust,
         _ transaction: StoreTransaction
     ) throws -> [StoredRevoked] {
+        var authorities = (trust.userAuthorities + trust.hostAuthorities).map(\.publicKey)
+        // Every host certificate of a node has the same one: named under the host CAs it would revoke the next ones too.
+        if case .keyID(let keyID) = subject, case .host? = CertificateKeyID(keyID), !met.isEmpty {
+            authorities = trust.userAuthorities.map(\.publicKey)
+        }
         func each(_ kind: StoredRevoked.Kind, _ value: String) -> [StoredRevoked] {
             authorities.compactMap { authority in
                 guard case .ed25519(let bytes) = authority.material else { return nil }
@@ -103,7 +111,7 @@ struct Revoking: Sendable {
             return try serials.filter { serial in
                 try Int64(exactly: serial).flatMap { try transaction.certificate(serial: $0) } == nil
             }.flatMap { each(.serial, String($0)) }
-        case .keyID(let keyID): return met.isEmpty ? each(.keyID, keyID) : []
+        case .keyID(let keyID): return each(.keyID, keyID)
         case .publicKey(let key): return [StoredRevoked(kind: .key, authority: [], value: key.line)]
         case .person, .node: return []
         }

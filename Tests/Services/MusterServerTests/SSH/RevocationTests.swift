@@ -102,6 +102,45 @@ struct RevocationTests {
         }
     }
 
+    @Test("attack: a stolen CA's certificate with the key ID of an issued one, or one that looks so, is revoked")
+    func sameKeyID() async throws {
+        try await SSHFleet.run { fleet in
+            let node = try await fleet.nodes(["alpha"])[0]
+            let issued = try await fleet.certificate(on: node.id)
+            let twin = try forged(by: FleetSimulator.userAuthority, serial: 4711, keyID: issued.content.keyID)
+            try await fleet.revoke(.keyID(issued.content.keyID))
+            // Equal for Swift, and not for sshd.
+            let names = ["ada/caf\u{E9}/1", "ada/cafe\u{301}/1"]
+            for name in names { try await fleet.revoke(.keyID(name)) }
+            let accents = try names.enumerated().map { index, name in
+                try forged(by: FleetSimulator.userAuthority, serial: UInt64(5000 + index), keyID: name)
+            }
+            let list = try await fleet.revocationList()
+            #expect(list.finding(for: issued) == .serial && list.finding(for: twin) == .keyID)
+            #expect(accents.allSatisfy { list.finding(for: $0) == .keyID })
+            try await check(list, revoked: [issued, twin] + accents, good: [])
+        }
+    }
+
+    @Test("The key ID of a node's host certificates revokes those that there are, not the next ones")
+    func hostKeyID() async throws {
+        try await SSHFleet.run { fleet in
+            let node = try await fleet.nodes(["alpha"])[0]
+            func certificate() async throws -> SSHCertificate {
+                let request = HostCertificateRequest(publicKeys: [try TestKey("host").ssh.line])
+                let reply = try await fleet.client.hostCertificates(request, session: node.session)
+                return try SSHCertificate(line: reply.certificates[0])
+            }
+            let first = try await certificate()
+            try await fleet.revoke(.keyID(first.content.keyID))
+            let second = try await certificate()
+            let list = try await fleet.revocationList()
+            #expect(list.finding(for: first) == .serial && list.finding(for: second) == nil)
+            let forged = try forged(by: FleetSimulator.userAuthority, serial: 4711, keyID: first.content.keyID)
+            #expect(list.finding(for: forged) == .keyID)
+        }
+    }
+
     @Test("Whom the policy does not let revoke, revokes nothing; a statement counts once")
     func refused() async throws {
         try await SSHFleet.run { fleet in
