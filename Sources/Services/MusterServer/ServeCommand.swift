@@ -133,7 +133,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.reportSeconds = reportSeconds
         options.nodeKeyLifetime = Int64(nodeKeyDays) * 86400
         options.keepRunOutputDays = keepRunOutput
-        var log = Logger(label: "musterd", factory: { StreamLogHandler.standardError(label: $0) })
+        var log = Logger(label: "musterd", factory: { OneLineLog(StreamLogHandler.standardError(label: $0)) })
         log.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         do {
             options.passphrase = try passphrase()

@@ -60,9 +60,7 @@ struct RogueLogins: Sendable {
         guard !announced.isEmpty else { return }
         await service.notices.deliverSoon()
         for (login, why) in announced {
-            service.log.critical(
-                "rogue login on \(name) as '\(login.user)' from \(login.address), serial \(login.serial): \(why)"
-            )
+            service.log.critical("\(Self.notice(login, on: node, name, why: why).text)")
         }
     }
 
@@ -85,12 +83,13 @@ struct RogueLogins: Sendable {
     }
 
     /// Why a login cannot be with a certificate of ours; nil where it can.
-    private static func suspicion(_ login: SSHReport.Login, _ issued: StoredCertificate?) -> String? {
+    static func suspicion(_ login: SSHReport.Login, _ issued: StoredCertificate?) -> String? {
         guard let issued else { return "no certificate with this serial was ever issued" }
         guard issued.kind == .user else { return "the certificate with this serial is a host's" }
         // sshd may have cut a long key ID.
         let isSame =
-            login.keyID == issued.keyID || (login.keyID.utf8.count >= 128 && issued.keyID.hasPrefix(login.keyID))
+            login.keyID.utf8.elementsEqual(issued.keyID.utf8)
+            || (login.keyID.utf8.count >= 128 && issued.keyID.utf8.starts(with: login.keyID.utf8))
         guard isSame else { return "the certificate with this serial is called '\(issued.keyID)'" }
         guard issued.principals.contains(login.user) else {
             return "the certificate with this serial is for \(issued.principals.joined(separator: ", "))"

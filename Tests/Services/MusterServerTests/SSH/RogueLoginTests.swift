@@ -3,6 +3,7 @@ import CanonicalJSON
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterStore
 import MusterTestSupport
 import OpenSSHFormats
 import Testing
@@ -45,6 +46,36 @@ struct RogueLoginTests {
                 #expect(event.actor == node.id.text)
             }
         }
+    }
+
+    @Test("attack: a key ID that only looks like the issued one is another")
+    func lookalike() throws {
+        let issued = StoredCertificate(
+            serial: 1,
+            kind: .user,
+            keyID: "ada/Kiosk/1",
+            statement: nil,
+            requester: nil,
+            node: nil,
+            origin: "Kiosk",
+            identity: "",
+            principals: ["deploy"],
+            targets: [],
+            fingerprint: "",
+            authority: [],
+            issued: UTCTime(seconds: 0),
+            validAfter: UTCTime(seconds: 0),
+            validBefore: UTCTime(seconds: 9),
+            certificate: nil
+        )
+        func suspicion(_ keyID: String) -> String? {
+            let time = UTCTime(seconds: 1)
+            let login = SSHReport.Login(serial: 1, keyID: keyID, user: "deploy", address: "100.64.0.9", time: time)
+            return RogueLogins.suspicion(login, issued)
+        }
+        #expect(suspicion("ada/Kiosk/1") == nil)
+        // The sign for kelvin, which Swift holds for a K.
+        #expect(suspicion("ada/\u{212A}iosk/1") != nil)
     }
 
     @Test("The same forged serial on another node is another event")
