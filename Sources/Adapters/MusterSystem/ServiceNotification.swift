@@ -7,7 +7,7 @@ public enum ServiceNotification {
 
     /// The service does its work now.
     public static func ready(status: String? = nil) {
-        send("READY=1" + (status.map { "\nSTATUS=\($0)" } ?? ""))
+        send("READY=1" + (status.map { "\nSTATUS=\(oneLine($0))" } ?? ""))
     }
 
     /// The service ends.
@@ -22,7 +22,14 @@ public enum ServiceNotification {
 
     /// One line for `systemctl status`.
     public static func status(_ text: String) {
-        send("STATUS=" + text.split(separator: "\n").joined(separator: " "))
+        send("STATUS=" + oneLine(text))
+    }
+
+    /// The text without newlines, each of which would begin another variable.
+    ///
+    /// By scalars: CR LF is one character, which is no newline.
+    static func oneLine(_ text: String) -> String {
+        text.unicodeScalars.split { $0 == "\n" || $0 == "\r" }.map { String($0) }.joined(separator: " ")
     }
 
     /// Half the time after which systemd restarts a silent service, or nil where it does not watch.
