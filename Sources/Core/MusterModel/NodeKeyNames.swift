@@ -8,6 +8,11 @@ extension NodeID {
     public init?(joiningWith key: [UInt8]) {
         self.init("node-" + Hex.encode(Array(Digest.sha256(key).prefix(8))))
     }
+
+    /// Whether an id looks like one that is made of a key: every one that a service gives does.
+    public static func isMadeOfKey(_ id: NodeID) -> Bool {
+        id.text.hasPrefix("node-") && Hex.decode(String(id.text.dropFirst(5)))?.count == 8
+    }
 }
 
 /// What a waiting node shows, and an operator approves: twelve characters such as `K7QD-42MX-9FGH`.

@@ -47,4 +47,22 @@ struct KnownNodeKeysTests {
         #expect(judge("d", [step("a", "d", other)]) == changed)
         #expect(judge("d", [step("a", "b", node), step("b", "a", node)]) == changed)
     }
+
+    @Test("the first key of a node is that of its id, or follows that one; else it is foreign")
+    func first() throws {
+        let node = try #require(NodeID(joiningWith: TestKey("a").publicKey))
+        let known = KnownNodeKeys()
+        func judge(_ key: String, _ steps: [NodeKeySuccession]) -> KnownNodeKeys.Judgement {
+            known.judge(TestKey(key).publicKey, of: node, fleet: fleet, successions: steps)
+        }
+        #expect(judge("a", []) == .new)
+        #expect(judge("thief", []) == .foreign)
+        let way = [step("a", "b", node), step("b", "c", node)]
+        #expect(judge("c", way.reversed()) == .new)
+        #expect(judge("c", [way[1]]) == .foreign)
+        #expect(judge("thief", way) == .foreign)
+        #expect(judge("thief", [step("a", "thief", node, signer: "thief")]) == .foreign)
+        let other = try #require(NodeID(joiningWith: TestKey("thief").publicKey))
+        #expect(judge("thief", [step("a", "thief", other)]) == .foreign)
+    }
 }

@@ -11,8 +11,9 @@ import SignatureVerification
 /// {"<node id>": "<hex Ed25519 public key>", …}
 /// ```
 /// The service says which key a node has, so a stolen service could name one of its own and read what is sealed to it. It
-/// can do so at most for a node that this person has never sent a secret to: from then on a key counts only if it is the
-/// known one, or follows it by what the known key itself signed, or the person says that it is right.
+/// can do so at most for a node that this person has never met: an id is made from the first key of its node, so that a key
+/// must be that one or follow it by what each key before signed. Once a secret was sealed, the known key takes that place.
+/// Everything else counts only where the person says that it is right.
 struct KnownNodeKeys: Sendable, Equatable {
     /// What a node's key is to this person.
     enum Judgement: Hashable, Sendable {
@@ -20,10 +21,20 @@ struct KnownNodeKeys: Sendable, Equatable {
         case known
         /// It follows the key of last time, which signed that.
         case succeeded
-        /// No secret was ever sealed for this node.
+        /// No secret was ever sealed for this node; the key is that of its id.
         case new
+        /// No secret was ever sealed for this node, and neither is the key that of its id nor does it follow that one.
+        case foreign
         /// Neither: the node was enrolled anew, or somebody wants to read along.
         case changed(from: [UInt8])
+
+        /// Whether nothing that an earlier key signed could change it.
+        var isSettled: Bool {
+            switch self {
+            case .known, .succeeded, .new: true
+            case .foreign, .changed: false
+            }
+        }
     }
 
     /// Most nodes in the file.
@@ -58,10 +69,26 @@ struct KnownNodeKeys: Sendable, Equatable {
         fleet: FleetID,
         successions: [NodeKeySuccession]
     ) -> Judgement {
-        guard let known = keys[node] else { return .new }
-        if known == key { return .known }
+        if let known = keys[node] {
+            if known == key { return .known }
+            return leads([known], to: key, node, fleet, successions) ? .succeeded : .changed(from: known)
+        }
+        // Whoever is called otherwise has not joined by a key, and is nobody whom anything was signed for.
+        guard NodeID.isMadeOfKey(node) else { return .new }
+        let first = ([key] + successions.map(\.oldKey)).filter { NodeID(joiningWith: $0) == node }
+        return first.contains(key) || leads(first, to: key, node, fleet, successions) ? .new : .foreign
+    }
+
+    /// Whether a key follows one of `first` by what each key before it signed.
+    private func leads(
+        _ first: [[UInt8]],
+        to key: [UInt8],
+        _ node: NodeID,
+        _ fleet: FleetID,
+        _ successions: [NodeKeySuccession]
+    ) -> Bool {
         // An offer that came to nothing is signed too, so there may be several ways on from one key.
-        var reached: [[UInt8]] = [known]
+        var reached = first
         var next = 0
         while next < reached.count {
             let old = reached[next]
@@ -71,11 +98,11 @@ struct KnownNodeKeys: Sendable, Equatable {
                 guard Ed25519.verify(signature: step.signature, message: proof.canonicalBytes, publicKey: old) else {
                     continue
                 }
-                if step.newKey == key { return .succeeded }
+                if step.newKey == key { return true }
                 reached.append(step.newKey)
             }
         }
-        return .changed(from: known)
+        return false
     }
 
     /// Remembers the key that a secret is sealed to.

@@ -30,7 +30,7 @@ struct SealingKeys: Sendable {
                 )
             }
             var judgement = known.judge(key, of: node.id, fleet: fleet, successions: [])
-            if case .changed = judgement {
+            if !judgement.isSettled {
                 let record = try await service.reading { try await $0.node(node.id, session: $1) }
                 let successions = record.key?.successions ?? []
                 judgement = known.judge(key, of: node.id, fleet: fleet, successions: successions)
@@ -38,6 +38,9 @@ struct SealingKeys: Sendable {
             switch judgement {
             case .known, .succeeded: break
             case .new: strangers.append((node, key))
+            case .foreign:
+                guard accepted.contains(node.name) else { throw Self.foreign(node, key) }
+                strangers.append((node, key))
             case .changed(let old):
                 guard accepted.contains(node.name) else { throw Self.changed(node.name, from: old, to: key) }
             }
@@ -78,6 +81,14 @@ struct SealingKeys: Sendable {
 
     /// Remembers the keys, before anything is sealed to them.
     func remember(_ context: CommandContext) throws { try known.write(context.folder) }
+
+    private static func foreign(_ node: NodeRecord, _ key: [UInt8]) -> CommandFailure {
+        .refused(
+            "the key of \(node.name) is \(Hex.encode(key)), which is not the one that its id \(node.id) is made of, and does not "
+                + "follow that one: the service may want to read the secret. Compare with 'muster-agent status' on the node; "
+                + "if it is right: --accept-node-key \(node.name)"
+        )
+    }
 
     private static func changed(_ name: String, from old: [UInt8], to key: [UInt8]) -> CommandFailure {
         .refused(
