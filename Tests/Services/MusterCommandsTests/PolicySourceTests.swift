@@ -78,6 +78,35 @@ struct PolicySourceTests {
         #expect(lines.contains("  runs only: backup"))
     }
 
+    @Test("everything that a process gets by a command is said in words")
+    func commands() throws {
+        let policy = try compile(
+            Self.head + "  - {name: all, allow: [run], who: [ada], nodes: ['*'], commands: ['*']}\n" + """
+                commands:
+                  set-password:
+                    argv: [/usr/sbin/chpasswd]
+                    user: root
+                    directory: /srv/app
+                    environment: {LD_PRELOAD: "/tmp/\\u0301x.so", MODE: "it's {mode}"}
+                    input: "app:{password}\\n"
+                    environment_allow: [DEBUG]
+                    parameters:
+                      mode: {type: choice, values: [a, b]}
+                      password: {type: text, pattern: ".+", secret: true}
+
+                """
+        )
+        let lines = PolicySummary(policy, now: UTCTime(seconds: 1_800_000_000)).lines.map(\.plain)
+        let expected = [
+            "command set-password", "  /usr/sbin/chpasswd as root, for at most 60 s", "  {mode}: one of a, b",
+            "  {password}: text like .+, secret", "  in /srv/app", "  with MODE='it's {mode}'",
+            "  reads 'app:{password}\\n'", "  may be given: DEBUG",
+        ]
+        for line in expected { #expect(lines.contains(line), "\(line): \(lines)") }
+        let preload = lines.first { $0.hasPrefix("  with LD_PRELOAD=") }
+        #expect(preload?.contains("301}") == true && preload?.utf8.allSatisfy { $0 < 0x80 } == true, "\(lines)")
+    }
+
     @Test("version and dates are added")
     func addsVersion() throws {
         let policy = try compile(

@@ -79,11 +79,19 @@ struct PolicySummary: Sendable {
         for (name, parameter) in command.parameters.sorted(by: { $0.key < $1.key }) {
             lines.append(StyledText("  {\(name)}: \(Self.text(parameter))"))
         }
+        if command.directory != "/" { lines.append(StyledText("  in \(VisibleText.ascii(command.directory))")) }
+        for (name, value) in command.environment.sorted(by: { $0.key < $1.key }) {
+            lines.append(StyledText("  with \(VisibleText.ascii(name))=\(Self.line(value))"))
+        }
+        if let input = command.input { lines.append(StyledText("  reads \(Self.line(input))")) }
         if !command.environmentAllow.isEmpty {
             lines.append(StyledText("  may be given: \(command.environmentAllow.joined(separator: ", "))"))
         }
         return lines
     }
+
+    /// Text of which every byte counts, on one line.
+    private static func line(_ text: String) -> String { "'" + VisibleText.ascii(RunWords.escaped(text)) + "'" }
 
     private static func text(_ parameter: CommandParameter) -> String {
         var text: String
