@@ -1,3 +1,4 @@
+import ByteCoding
 import Glibc
 
 /// A program to run: nothing is inherited that is not named here, no shell is involved.
@@ -49,8 +50,7 @@ public struct Command: Sendable {
         var variables: [String: String] = [:]
         var index = 0
         while let entry = environ[index] {
-            let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+            if let (name, value) = String(cString: entry).split(atFirst: UInt8(ascii: "=")) { variables[name] = value }
             index += 1
         }
         return variables

@@ -40,6 +40,21 @@ import Testing
         }
     }
 
+    @Test(
+        "a value that begins with a mark, a joiner or a variation selector stands whole behind its name",
+        arguments: ["\u{301}", "\u{200D}", "\u{FE0F}"]
+    )
+    func marks(_ mark: String) throws {
+        let line = try #require(try line(["/bin/true"], environment: ["TARGET": mark + "/x=1"]))
+        #expect(line.utf8.contains(" TARGET='\(mark)/x=1' /usr/bin/timeout ".utf8))
+    }
+
+    @Test("a command cannot say that it is another run")
+    func otherRun() throws {
+        let line = try #require(try line(["/bin/true"], environment: ["MUSTER_RUN": "other"]))
+        #expect(line.contains(" MUSTER_RUN=\(run) ") && !line.contains("other"))
+    }
+
     @Test("it is the same for the same command and run, and another for any other")
     func pure() throws {
         let first = try line(["/bin/echo", "a"])

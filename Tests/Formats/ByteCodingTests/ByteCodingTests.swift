@@ -21,6 +21,22 @@ import Testing
     }
 
     @Test(
+        "a text is cut at the sign's byte, whatever mark stands behind it",
+        arguments: [
+            ("A=b", "A", "b"), ("A=", "A", ""), ("=b", "", "b"), ("A=b=c", "A", "b=c"),
+            ("TARGET=\u{301}web", "TARGET", "\u{301}web"), ("HOME=\u{301}/x=1", "HOME", "\u{301}/x=1"),
+            ("A=\u{200D}b", "A", "\u{200D}b"), ("A=\u{FE0F}", "A", "\u{FE0F}"),
+            ("A\u{600}=b", "A\u{600}", "b"),
+        ]
+    )
+    func splitAtSign(_ text: String, _ before: String, _ after: String) throws {
+        let parts = try #require(text.split(atFirst: UInt8(ascii: "=")))
+        #expect(Array(parts.before.utf8) == Array(before.utf8))
+        #expect(Array(parts.after.utf8) == Array(after.utf8))
+        #expect("none".split(atFirst: UInt8(ascii: "=")) == nil)
+    }
+
+    @Test(
         "base64 of RFC 4648",
         arguments: [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),

@@ -39,7 +39,8 @@ extension ResolvedCommand {
             "USER=" + Self.quoted(user.text), "LOGNAME=" + Self.quoted(user.text), "SHELL=/bin/sh",
             "MUSTER_RUN=" + run.text,
         ]
-        for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+        // As in a run by agents, no command says which run it is.
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name != "MUSTER_RUN" {
             words.append(name + "=" + Self.quoted(value.shown))
         }
         words += ["/usr/bin/timeout", "-k", "\(Self.patience)", "\(timeoutSeconds)"]

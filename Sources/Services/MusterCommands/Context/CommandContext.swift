@@ -75,8 +75,7 @@ public struct CommandContext: Sendable {
         var environment: [String: String] = [:]
         var entry = environ
         while let text = entry.pointee {
-            let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2 { environment[String(parts[0])] = String(parts[1]) }
+            if let (name, value) = String(cString: text).split(atFirst: UInt8(ascii: "=")) { environment[name] = value }
             entry += 1
         }
         return environment

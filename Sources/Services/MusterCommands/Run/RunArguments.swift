@@ -8,9 +8,9 @@ struct PairArgument: ExpressibleByArgument, Sendable, Hashable {
     let value: String
 
     init?(argument: String) {
-        guard let sign = argument.firstIndex(of: "="), sign != argument.startIndex else { return nil }
-        name = String(argument[..<sign])
-        value = String(argument[argument.index(after: sign)...])
+        guard let (name, value) = argument.split(atFirst: UInt8(ascii: "=")), !name.isEmpty else { return nil }
+        self.name = name
+        self.value = value
     }
 }
 

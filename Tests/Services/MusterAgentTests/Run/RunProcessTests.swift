@@ -71,6 +71,24 @@ import Testing
         }
     }
 
+    @Test("a variable whose value begins with a mark reaches the process as it was signed, and under its own name only")
+    func markedVariables() async throws {
+        try await withRuns { node in
+            let values = ["HOME": "\u{301}/x=1", "TARGET": "\u{301}web", "OTHER": "\u{200D}y", "LAST": "\u{FE0F}"]
+            let run = try node.asked(
+                "tr '\\0' '\\n' < /proc/$$/environ",
+                extra: ["environment": .object(JSONObject(values.map { ($0.key, .string($0.value)) }))]
+            )
+            #expect(try await node.outcome(run).exit == 0)
+            // Lines as bytes: as Strings, equal is what looks the same.
+            let lines = try node.service.output(run.statement.id).split(separator: UInt8(ascii: "\n")).map(Array.init)
+            for (name, value) in values {
+                let own = lines.filter { $0.starts(with: Array((name + "=").utf8)) }
+                #expect(own == [Array((name + "=" + value).utf8)], "\(name)")
+            }
+        }
+    }
+
     @Test("a command runs as its user with that user's groups and no way back", .enabled(if: geteuid() == 0))
     func anotherUser() async throws {
         try await withRuns { node in

@@ -83,7 +83,7 @@ public enum RunSupervisor {
         let nothing = try OpenFile("/dev/null")
         var what = ChildProcess.Plan(
             words: plan.words,
-            environment: environment(plan, user),
+            environment: try environment(plan, user),
             directory: plan.directory,
             user: geteuid() == 0 ? user : nil,
             descriptors: [plan.input == nil ? nothing : input.readEnd, output.writeEnd, errors.writeEnd]
@@ -111,14 +111,16 @@ public enum RunSupervisor {
     }
 
     /// What every process gets, then what the command says, and last what says which run it is.
-    private static func environment(_ plan: RunPlan, _ user: UserAccount) -> [String] {
+    private static func environment(_ plan: RunPlan, _ user: UserAccount) throws(SystemError) -> [String] {
         var variables = [
             "PATH": Command.plainEnvironment["PATH"] ?? "/usr/bin:/bin", "HOME": user.home, "USER": user.name,
             "LOGNAME": user.name, "SHELL": "/bin/sh",
         ]
         for entry in plan.environment {
-            guard let sign = entry.firstIndex(of: "=") else { continue }
-            variables[String(entry[..<sign])] = String(entry[entry.index(after: sign)...])
+            guard let (name, value) = entry.split(atFirst: UInt8(ascii: "=")), EnvironmentVariable.isName(name) else {
+                throw SystemError("understand", "the plan of the run", because: "a variable has no name")
+            }
+            variables[name] = value
         }
         variables["MUSTER_RUN"] = plan.run
         return variables.map { "\($0.key)=\($0.value)" }.sorted()
