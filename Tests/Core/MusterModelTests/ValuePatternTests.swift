@@ -35,6 +35,20 @@ struct ValuePatternTests {
         #expect(!ValuePattern(pattern).matches("anything"))
     }
 
+    @Test("no mark, joiner or sign before or behind a brace hides a count from the limit")
+    func hiddenCounts() {
+        var random = SeededGenerator(seed: 20_261_124)
+        let marks = ["", "\u{301}", "\u{200D}", "\u{FE0F}", "\u{600}", "\u{1F3FB}", "\u{E0061}", "\u{900}", "\u{94D}"]
+        func mark() -> String { marks[Int.random(in: 0..<marks.count, using: &random)] }
+        #expect(ValuePattern("((x){300}\u{301}){300}\u{301}").problem?.hasPrefix("its counts multiply") == true)
+        #expect(ValuePattern("((x)\u{600}{300}){300}").problem?.hasPrefix("its counts multiply") == true)
+        for _ in 0..<2000 {
+            let text = "((x)\(mark()){300}\(mark()))\(mark()){300}\(mark())"
+            #expect(ValuePattern(text).problem?.hasPrefix("its counts multiply") == true, "\(Array(text.utf8))")
+        }
+        #expect(ValuePattern("[a-z]{2,8}\u{301}").problem == nil, "counts within the limit stay good")
+    }
+
     @Test("takes no exponential time")
     func noBacktracking() {
         let value = String(repeating: "a", count: 4000) + "b"

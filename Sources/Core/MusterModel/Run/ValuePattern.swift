@@ -49,10 +49,13 @@ public struct ValuePattern: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The upper counts: of `{2}`, `{1,8}`, `{3,}`.
+    ///
+    /// By bytes, as the C library reads it: a mark behind a brace makes another Character of it, and would hide the count.
     private var counts: [Int] {
-        text.split(separator: "{").dropFirst().compactMap { piece in
-            guard let end = piece.firstIndex(of: "}") else { return nil }
-            return piece[..<end].split(separator: ",").compactMap { Int($0) }.max()
+        let pieces = text.utf8.split(separator: UInt8(ascii: "{"), omittingEmptySubsequences: false)
+        return pieces.dropFirst().compactMap { piece in
+            guard let end = piece.firstIndex(of: UInt8(ascii: "}")) else { return nil }
+            return piece[..<end].split(separator: UInt8(ascii: ",")).compactMap { Int(Substring($0)) }.max()
         }
     }
 
