@@ -169,6 +169,13 @@ struct RunCommandTests {
             )
             #expect(weak.status == 1 && weak.errors.contains("the secret 'password' does not match the pattern"))
             #expect(!weak.all.contains("short"))
+
+            let broken = Array("correct ".utf8) + [0xFF] + Array(" horse\n".utf8)
+            try AtomicFile.write(broken, to: fixture.ada.home + "/secret")
+            let bytes = await fixture.ada.muster(
+                ["run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes", "--no-wait"]
+            )
+            #expect(bytes.status == 1 && bytes.errors.contains("the secret 'password' is no text in UTF-8"))
         }
     }
 

@@ -291,6 +291,13 @@ struct RunWatchTests {
         #expect(lines.finish()?.bytes.count == 40_000 - 2 * 16_384)
     }
 
+    @Test("a reason is cut by bytes: a few Characters of a server's words can be long, and the update must be taken")
+    func longReason() {
+        let mark = "e" + String(repeating: "\u{301}", count: 10)
+        #expect(NodeRunOverSSH.short(String(repeating: mark, count: 300)).utf8.count <= 1000)
+        #expect(NodeRunOverSSH.short("connection refused") == "connection refused")
+    }
+
     @Test(
         "many names in few words",
         arguments: [

@@ -109,9 +109,11 @@ struct RunSecretOptions: ParsableArguments {
             throw CommandFailure.usage("the secret '\(name)' is given twice")
         }
         let text = value.withBytes {
-            String(decoding: UnsafeBufferPointer(start: $0, count: value.count), as: UTF8.self)
+            String(validating: UnsafeBufferPointer(start: $0, count: value.count), as: UTF8.self)
         }
         guard value.count > 0 else { throw CommandFailure.refused("the secret '\(name)' is empty") }
+        // What is sealed are the bytes as they are, and a node takes no others.
+        guard let text else { throw CommandFailure.refused("the secret '\(name)' is no text in UTF-8") }
         if let objection = definition.parameters[parameter]?.objection(to: text) {
             throw CommandFailure.refused("the secret '\(name)' \(objection)")
         }

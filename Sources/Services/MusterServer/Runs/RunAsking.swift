@@ -188,7 +188,7 @@ struct RunAsking: Sendable {
             let reasons = refusals.sorted { $0.value[0] < $1.value[0] }.prefix(Self.namedLimit)
             throw .refused(reasons.map { "\(names($0.value)): \($0.key)" }.joined(separator: "; "))
         }
-        return (String(missing.prefix(4000)), approvers)
+        return (missing.bounded(4000), approvers)
     }
 
     private func names(_ nodes: [NodeID]) -> String {
@@ -209,7 +209,7 @@ struct RunAsking: Sendable {
         let count = run.engine.nodes.count
         let detail =
             run.engine.phase == .running
-            ? "it runs on \(count) node\(count == 1 ? "" : "s")" : String(run.reason.prefix(1000))
+            ? "it runs on \(count) node\(count == 1 ? "" : "s")" : run.reason.bounded(1000)
         return StatementReply(id: run.id, state: "accepted", detail: detail)
     }
 

@@ -126,10 +126,8 @@ struct NodeRunOverSSH: Sendable {
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 
-    /// As much of a reason as an update takes.
-    private static func short(_ reason: String) -> String {
-        reason.utf8.count <= 1000 ? reason : String(reason.prefix(240))
-    }
+    /// As much of a reason as an update takes, in bytes.
+    static func short(_ reason: String) -> String { reason.bounded(1000) }
 }
 
 extension Result<RemoteOutcome, RemoteShellError> {
