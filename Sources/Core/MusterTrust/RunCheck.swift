@@ -21,7 +21,6 @@ struct RunCheck {
 
     /// The statement by itself, its signatures and approvals, and what the policy says of it here.
     func decide(usedIDs: Set<StatementID>, at time: UTCTime) throws(TrustRefusal) -> Decision {
-        let statement = signed.statement
         let verdict = StatementVerifier.verify(
             signed,
             policy: policy,
@@ -34,14 +33,38 @@ struct RunCheck {
         guard case .allowed(let rule, let approvers) = verdict.outcome else {
             throw verdict.refusal ?? TrustRefusal(.notAllowed, "\(what) is not allowed")
         }
+        try checkLifetime()
+        try checkNode()
+        return Decision(signers: verdict.signers, rule: rule, approvers: approvers)
+    }
+
+    /// What must hold whatever the policy's rules say, and whatever tags the node has.
+    func screen(at time: UTCTime) throws(TrustRefusal) {
+        try StatementVerifier.checkRequest(signed, policy: policy, fleet: fleet, time: time)
+        try checkLifetime()
+        try checkNode()
+        try checkAgent()
+    }
+
+    /// That it is for agents to run.
+    func checkAgent() throws(TrustRefusal) {
+        guard body.ssh == nil else {
+            throw TrustRefusal(.overSSH, "\(what) is for its requester to run over SSH: no agent runs it")
+        }
+    }
+
+    private func checkLifetime() throws(TrustRefusal) {
+        let statement = signed.statement
         guard statement.expires <= statement.issued.adding(seconds: RunBody.statementLifetime) else {
             let days = RunBody.statementLifetime / 86400
             throw TrustRefusal(.lifetimeTooLong, "\(what) lives longer than \(days) days")
         }
+    }
+
+    private func checkNode() throws(TrustRefusal) {
         guard let id = node.id, body.nodes.contains(id) else {
             throw TrustRefusal(.notSelected, "\(what) names \(body.nodes.count) nodes, and this is none of them")
         }
-        return Decision(signers: verdict.signers, rule: rule, approvers: approvers)
     }
 
     /// The secret arguments as they were sealed for this node: one for each secret parameter.

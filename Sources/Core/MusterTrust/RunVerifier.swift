@@ -24,22 +24,12 @@ public enum RunVerifier {
     ) -> RunVerdict {
         do throws(TrustRefusal) {
             let statement = entry.statement.statement
-            guard entry.run == statement.id else {
-                throw TrustRefusal(.malformed, "the entry is for run \(entry.run), its statement is \(statement.id)")
-            }
-            guard case .run(let body) = statement.body else {
-                throw TrustRefusal(.otherType, "a statement of type '\(statement.type.rawValue)' runs nothing")
-            }
+            let body = try Self.body(entry)
             let check = RunCheck(signed: entry.statement, body: body, policy: policy, fleet: fleet, node: node)
             let decision = try check.decide(usedIDs: usedIDs, at: time)
             let command = try body.command(under: policy)
             let sealed = try check.sealed()
-            guard body.ssh == nil else {
-                throw TrustRefusal(
-                    .overSSH,
-                    "statement \(statement.id) is for its requester to run over SSH: no agent runs it"
-                )
-            }
+            try check.checkAgent()
             if let start = body.start(after: time) { return .notYet(start) }
             return .allowed(
                 VerifiedRun(
@@ -55,5 +45,32 @@ public enum RunVerifier {
         } catch {
             return .refused(error)
         }
+    }
+
+    /// Refuses what this node need not keep for a second look: what no operator of the fleet signed, what lives too long, and
+    /// what is for others.
+    ///
+    /// Says nothing about what the policy's rules allow.
+    public static func screen(
+        _ entry: UpdateManifest.Run,
+        node: NodeID,
+        policy: FleetPolicy,
+        fleet: FleetID,
+        time: UTCTime
+    ) throws(TrustRefusal) {
+        let body = try Self.body(entry)
+        let facts = NodeFacts(id: node, tags: [])
+        try RunCheck(signed: entry.statement, body: body, policy: policy, fleet: fleet, node: facts).screen(at: time)
+    }
+
+    private static func body(_ entry: UpdateManifest.Run) throws(TrustRefusal) -> RunBody {
+        let statement = entry.statement.statement
+        guard entry.run == statement.id else {
+            throw TrustRefusal(.malformed, "the entry is for run \(entry.run), its statement is \(statement.id)")
+        }
+        guard case .run(let body) = statement.body else {
+            throw TrustRefusal(.otherType, "a statement of type '\(statement.type.rawValue)' runs nothing")
+        }
+        return body
     }
 }

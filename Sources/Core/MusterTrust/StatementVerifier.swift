@@ -38,6 +38,19 @@ public enum StatementVerifier {
         return StatementVerdict(outcome: outcome, signers: signers, ignored: ignored)
     }
 
+    /// Refuses what nobody in the fleet asked for: another fleet's, one that is not valid at `time`, or one that its
+    /// requester has not signed; says nothing about whether the policy allows it.
+    static func checkRequest(
+        _ signed: SignedStatement,
+        policy: FleetPolicy,
+        fleet: FleetID,
+        time: UTCTime
+    ) throws(TrustRefusal) {
+        try checkItself(signed.statement, fleet, time, [])
+        let (signers, ignored) = signatures(of: signed, policy: policy, time: time)
+        try checkRequester(signed.statement, Set(signers.map(\.name)), ignored)
+    }
+
     /// Which signatures count at `time`, and why the others do not; says nothing about the statement's own validity.
     public static func signatures(
         of signed: SignedStatement,
@@ -138,6 +151,23 @@ public enum StatementVerifier {
         }.min()
     }
 
+    private static func what(_ statement: Statement) -> String {
+        "statement \(statement.id) (\(statement.type.rawValue))"
+    }
+
+    private static func checkRequester(
+        _ statement: Statement,
+        _ signers: Set<OperatorName>,
+        _ ignored: [IgnoredSignature]
+    ) throws(TrustRefusal) {
+        guard !signers.contains(statement.requester) else { return }
+        let faults = ignored.map { "; " + $0.text }.joined()
+        throw TrustRefusal(
+            .requesterSignatureMissing,
+            "\(what(statement)) is asked for by \(statement.requester), who has not validly signed it\(faults)"
+        )
+    }
+
     private static func outcome(
         _ statement: Statement,
         _ request: PolicyRequest,
@@ -145,15 +175,10 @@ public enum StatementVerifier {
         _ policy: FleetPolicy,
         _ time: UTCTime
     ) -> StatementVerdict.Outcome {
-        let what = "statement \(statement.id) (\(statement.type.rawValue))"
-        guard request.signers.contains(statement.requester) else {
-            let faults = ignored.map { "; " + $0.text }.joined()
-            return .refused(
-                TrustRefusal(
-                    .requesterSignatureMissing,
-                    "\(what) is asked for by \(statement.requester), who has not validly signed it\(faults)"
-                )
-            )
+        do throws(TrustRefusal) {
+            try checkRequester(statement, request.signers, ignored)
+        } catch {
+            return .refused(error)
         }
         switch policy.decide(request, time: time) {
         case .allowed(let rule, let approvers): return .allowed(rule: rule, approvers: approvers)
@@ -161,7 +186,7 @@ public enum StatementVerifier {
         case .refused(let reasons):
             let text = PolicyDecision.refused(reasons).description
             return .refused(
-                TrustRefusal(.notAllowed, "\(what) is \(text)", opens: opens(request, reasons, policy, time))
+                TrustRefusal(.notAllowed, "\(what(statement)) is \(text)", opens: opens(request, reasons, policy, time))
             )
         }
     }

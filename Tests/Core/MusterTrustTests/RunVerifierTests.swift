@@ -39,6 +39,44 @@ import Testing
         #expect(try fixture.code(body, by: ["cat"]) == .notAllowed)
     }
 
+    @Test("what nobody need keep: unsigned, for others, too long-lived, of another fleet or type; rules are not asked")
+    func screened() throws {
+        let policy = try fixture.policy
+        func code(_ signed: SignedStatement, at later: Int64 = 0) -> TrustRefusal.Code? {
+            do throws(TrustRefusal) {
+                try RunVerifier.screen(
+                    UpdateManifest.Run(run: signed.statement.id, statement: signed),
+                    node: fixture.node,
+                    policy: policy,
+                    fleet: fixture.fleet.fleet,
+                    time: fixture.time.adding(seconds: later)
+                )
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        let fleet = fixture.fleet
+        let echo = try fixture.echo()
+        #expect(try code(fleet.statement(.run(echo))) == nil)
+        #expect(try code(fleet.statement(.run(echo), by: ["cat"])) == nil, "no rule allows it, and that is for later")
+        #expect(try code(fleet.statement(.run(echo), by: ["eve"])) == .requesterSignatureMissing)
+        var unsigned = try fleet.statement(.run(echo))
+        unsigned.signatures = []
+        #expect(code(unsigned) == .requesterSignatureMissing)
+        unsigned.signatures = try fleet.statement(.run(echo), seed: "2").signatures
+        #expect(code(unsigned) == .requesterSignatureMissing)
+        #expect(try code(fleet.statement(.run(fixture.echo(nodes: [fixture.other])))) == .notSelected)
+        let week = RunBody.statementLifetime
+        #expect(try code(fleet.statement(.run(echo), lifetime: week + 1)) == .lifetimeTooLong)
+        #expect(try code(fleet.statement(.run(echo), lifetime: 250_000_000_000)) == .lifetimeTooLong)
+        #expect(try code(fleet.statement(.run(echo), lifetime: 600), at: 600) == .expired)
+        let other = try #require(FleetID(digest: [UInt8](repeating: 9, count: 32)))
+        #expect(try code(fleet.statement(.run(echo), fleet: other)) == .otherFleet)
+        let tag = StatementBody.tagNode(TagNodeBody(node: fixture.node, tags: []))
+        #expect(try code(fleet.statement(tag)) == .otherType)
+    }
+
     @Test("used before: what was begun once is never begun again")
     func used() throws {
         let signed = try fixture.fleet.statement(.run(fixture.echo()))

@@ -152,6 +152,9 @@ struct HostileRunScenario: Sendable {
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
+    /// Of how many runs the node keeps anything on its disk.
+    var keptRuns: Int { (try? Directory.entries(folder.file("state") + "/runs").count) ?? 0 }
+
     /// Waits until these words were run.
     func expectWords(_ words: [String], within seconds: Int = 60) async throws {
         for _ in 0..<(seconds * 20) where self.words != words { try await Task.sleep(for: .milliseconds(50)) }

@@ -116,6 +116,28 @@ extension HostileServiceTests {
         }
     }
 
+    @Test("run: manifests full of runs that nobody signed, good for ever, leave nothing on the node's disk")
+    func unsignedFlood() async throws {
+        try await HostileRunScenario.run { scenario in
+            for round in Int64(0)..<3 {
+                var flood: [SignedStatement] = []
+                for index in 0..<60 {
+                    let command = index % 2 == 0 ? "mark" : "linger"
+                    let word = "evil" + String(repeating: "l", count: Int(round) * 60 + index)
+                    var statement = try await scenario.statement(word, command: command, lifetime: 200_000_000_000)
+                    if index % 3 != 0 { statement.signatures = [] }
+                    flood.append(statement)
+                }
+                try await scenario.send(flood, sequence: 100 + round)
+                for statement in flood { try await scenario.expectRefusal(of: statement, "") }
+                #expect(scenario.keptRuns == 0)
+            }
+            try await scenario.restart()
+            try await scenario.expectNothing()
+            #expect(scenario.keptRuns == 0)
+        }
+    }
+
     @Test("run: the manifest of another node is refused")
     func runInAnotherNodesManifest() async throws {
         try await HostileRunScenario.run { scenario in

@@ -74,6 +74,7 @@ public struct TestAgent: Sendable {
         configuration changed: AgentConfiguration = AgentConfiguration(),
         secondNode: (any SecondNodeWaiting)? = nil,
         visitor: Visitor? = nil,
+        changeRunLimits: (inout RunLimits) -> Void = { _ in },
         observer: @escaping JournalObserver = { _ in },
         runObserver: @escaping RunObserver = { _ in },
         trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in }
@@ -134,6 +135,7 @@ public struct TestAgent: Sendable {
         var runLimits = RunLimits()
         runLimits.retry = Backoff.Policy(attempts: nil, first: 50, longest: 200)
         runLimits.tick = 20
+        changeRunLimits(&runLimits)
         runs = try NodeRuns(
             state: state,
             enrollment: enrollment,

@@ -9,8 +9,9 @@ import SignatureVerification
 /// ```
 /// {"run": "…", "phase": "accepted", "command": "restart-web", "requester": "ada", "digest": "<SHA-256 of the statement>",
 ///  "taken": 1700000000000, "place": 0, "expires": 1700000000000, "statement": {…}?, "outcome": {…}?,
-///  "delivered": 1700000000000?}
+///  "delivered": 1700000000000?, "refused": true?}
 /// ```
+/// `refused` stands with the phase `forgotten`, of a run that was.
 public struct NodeRun: Hashable, Sendable {
     /// Most bytes of the file.
     static let byteLimit = SignedStatement.byteLimit * 2
@@ -38,7 +39,7 @@ public struct NodeRun: Hashable, Sendable {
     let digest: [UInt8]
     /// The whole statement; nil once it ended.
     public private(set) var statement: SignedStatement?
-    /// When the statement expires.
+    /// When the statement expires; never later than one that was valid when it came can.
     public let expires: UTCTime
     /// When it was taken in.
     public let taken: UTCTime
@@ -50,6 +51,8 @@ public struct NodeRun: Hashable, Sendable {
     public var outcome: RunOutcome?
     /// When the service had the outcome; nil before.
     public var delivered: UTCTime?
+    /// Whether it was refused.
+    public private(set) var isRefused = false
 
     /// A run that has just come in.
     init(_ run: UpdateManifest.Run, taken: UTCTime, place: Int) {
@@ -58,7 +61,7 @@ public struct NodeRun: Hashable, Sendable {
         digest = Digest.sha256(run.statement.signedBytes)
         requester = run.statement.statement.requester.text
         command = if case .run(let body) = run.statement.statement.body { body.command.text } else { "unknown" }
-        expires = run.statement.statement.expires
+        expires = Self.end(run.statement.statement.expires, taken)
         self.taken = taken
         self.place = Int64(place)
         phase = .accepted
@@ -74,7 +77,8 @@ public struct NodeRun: Hashable, Sendable {
         digest = try fields.hex("digest", count: 32)
         taken = try fields.milliseconds("taken")
         place = try fields.integer("place")
-        expires = try fields.milliseconds("expires")
+        // Earlier agents kept records of what nobody had signed, with any end that it gave itself.
+        expires = Self.end(try fields.milliseconds("expires"), taken)
         statement = try fields.optional("statement") { fields, key throws(JSONError) in
             try SignedStatement(try fields.fields(key))
         }
@@ -82,6 +86,11 @@ public struct NodeRun: Hashable, Sendable {
             try RunOutcome(try fields.fields(key))
         }
         delivered = try fields.optional("delivered") { fields, key throws(JSONError) in try fields.milliseconds(key) }
+        isRefused = outcome?.state == .refused || (fields.has("refused") ? try fields.bool("refused") : false)
+    }
+
+    private static func end(_ expires: UTCTime, _ taken: UTCTime) -> UTCTime {
+        min(expires, taken.adding(seconds: RunBody.statementLifetime + Statement.clockSkew))
     }
 
     var json: JSONValue {
@@ -94,6 +103,7 @@ public struct NodeRun: Hashable, Sendable {
         if let statement { object["statement"] = statement.json }
         if let outcome { object["outcome"] = outcome.json }
         if let delivered { object["delivered"] = .integer(delivered.milliseconds) }
+        if isRefused, outcome?.state != .refused { object["refused"] = .bool(true) }
         return .object(object)
     }
 
@@ -111,8 +121,9 @@ public struct NodeRun: Hashable, Sendable {
 
     /// Takes how it ended; the statement, with its sealed secrets, is not needed any more.
     mutating func end(_ outcome: RunOutcome) {
-        phase = .ended
         self.outcome = outcome
+        isRefused = outcome.state == .refused || phase == .forgotten && isRefused
+        phase = .ended
         statement = nil
     }
 

@@ -12,8 +12,7 @@ extension NodeRuns {
             guard activeCount < limits.atOnce, !Task.isCancelled else { return }
             let now = clock.now()
             if run.expires <= now {
-                let reason = "its statement expired at \(run.expires.wholeSeconds) before it could start; nothing ran"
-                settle(run.id, RunOutcome(.expired, reason, at: now))
+                settle(run.id, .expired(run.expires, at: now))
                 continue
             }
             if let start = run.notBefore, now < start { continue }

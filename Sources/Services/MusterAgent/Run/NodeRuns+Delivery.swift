@@ -16,6 +16,7 @@ extension NodeRuns {
         var isFirst = true
         var sent: Int64 = .min
         var stalls = 0
+        var failures = 0
         let began = clock.now()
         while !Task.isCancelled {
             guard let run = runs[id], run.phase == .starting || run.isUndelivered else { return }
@@ -52,14 +53,41 @@ extension NodeRuns {
                 undelivered[id] = error.message
                 logger.debug("a run's update is not delivered", metadata: ["run": "\(id)", "reason": "\(error)"])
                 guard (try? await clock.sleep(backoff.next() ?? .seconds(30))) != nil else { return }
+                failures += 1
+                // Others wait for their turn, and this one gets another.
+                if failures >= 4, runs[id]?.isUndelivered == true, isCrowded { return }
             }
         }
+    }
+
+    /// Tells the service what became of runs of which nothing is kept, one after the other.
+    func answer() async {
+        var backoff = Backoff(limits.retry, seed: clock.random())
+        while !Task.isCancelled, let (id, outcome) = answers.first {
+            do throws(FleetServiceError) {
+                _ = try await service.update(id, outcome.update(offset: 0, output: []))
+                answers.removeAll { $0.run == id && $0.outcome == outcome }
+                unanswered = nil
+                backoff.reset()
+            } catch {
+                unanswered = error.message
+                logger.debug("an answer is not delivered", metadata: ["run": "\(id)", "reason": "\(error)"])
+                // Behind the others, where it is still to be given: the service may refuse this one only.
+                if let place = answers.firstIndex(where: { $0.run == id && $0.outcome == outcome }) {
+                    let last = answers.remove(at: place)
+                    answers.append(last)
+                }
+                guard (try? await clock.sleep(backoff.next() ?? .seconds(30))) != nil else { return }
+            }
+        }
+        wake()
     }
 
     private func delivered(_ id: RunID) {
         guard var run = runs[id], run.phase == .ended else { return }
         run.delivered = clock.now()
         runs[id] = run
+        tried[id] = nil
         do throws(SystemError) {
             try shelf.store(run)
         } catch {

@@ -6,12 +6,15 @@ import MusterSystem
 extension NodeRuns {
     /// Takes in what a manifest says of runs; on the disk when this returns, so that the manifest need not come again.
     ///
-    /// Queued runs that it does not list any more are dropped; what has begun goes on unless it was cancelled.
+    /// Whoever holds the service writes manifests: nothing is kept of a run that no operator signed for this node. Queued
+    /// runs that it does not list any more are dropped; what has begun goes on unless it was cancelled.
     func take(_ manifest: UpdateManifest) async throws(SystemError) {
+        for id in manifest.cancelled { try cancel(id) }
+        let screened = try await screen(manifest)
         let executed = await state.executed
         let now = clock.now()
         for (place, entry) in manifest.runs.enumerated() where !manifest.cancelled.contains(entry.run) {
-            try take(entry, place, executed, now)
+            try take(entry, place, screened[place], executed, now)
         }
         let listed = Set(manifest.runs.map(\.run))
         for run in queue where !listed.contains(run.id) && !manifest.cancelled.contains(run.id) {
@@ -19,7 +22,6 @@ extension NodeRuns {
             try shelf.remove(run.id)
             runs[run.id] = nil
         }
-        for id in manifest.cancelled { try cancel(id) }
         try forgetExpired(now)
         wake()
     }
@@ -42,6 +44,7 @@ extension NodeRuns {
     private func take(
         _ entry: UpdateManifest.Run,
         _ place: Int,
+        _ screening: RunScreening?,
         _ executed: ExecutedStatements,
         _ now: UTCTime
     ) throws(SystemError) {
@@ -53,14 +56,83 @@ extension NodeRuns {
                 metadata: ["run": "\(entry.run)", "statement": "\(entry.statement.statement.id)"]
             )
         }
-        var run = NodeRun(entry, taken: now, place: place)
-        if executed.contains(entry.run) || damaged.contains(entry.run) || shelf.folder(entry.run).wasBegun {
-            run.end(RunOutcome(.lost, "it was begun here before, and there is no record of how it ended", at: now))
+        let wasBegun = executed.contains(entry.run) || damaged.contains(entry.run) || shelf.folder(entry.run).wasBegun
+        let lost = RunOutcome(.lost, "it was begun here before, and there is no record of how it ended", at: now)
+        if let outcome = try refusal(of: entry, screening, executed, now) {
+            return answer(entry, wasBegun ? lost : outcome)
         }
+        var run = NodeRun(entry, taken: now, place: place)
+        if wasBegun { run.end(lost) }
         try shelf.store(run)
         runs[run.id] = run
         damaged.remove(run.id)
         observer(run.phase == .accepted ? .accepted : .ended)
+    }
+
+    /// What is thought of the runs that are not known yet, by their places.
+    private func screen(_ manifest: UpdateManifest) async throws(SystemError) -> [Int: RunScreening] {
+        var screened: [Int: RunScreening] = [:]
+        for (place, entry) in manifest.runs.enumerated() {
+            guard runs[entry.run] == nil, !manifest.cancelled.contains(entry.run) else { continue }
+            let screening = await authority.screen(entry)
+            if case .unavailable(let reason) = screening {
+                throw SystemError("look at", "the runs of manifest \(manifest.sequence)", because: reason)
+            }
+            screened[place] = screening
+        }
+        return screened
+    }
+
+    /// Why nothing is kept of a run; nil where it is to be kept.
+    private func refusal(
+        of entry: UpdateManifest.Run,
+        _ screening: RunScreening?,
+        _ executed: ExecutedStatements,
+        _ now: UTCTime
+    ) throws(SystemError) -> RunOutcome? {
+        let expires = entry.statement.statement.expires
+        guard now < expires else { return .expired(expires, at: now) }
+        switch screening {
+        case .fit: break
+        case .refused(let reason): return RunOutcome(.refused, reason, at: now)
+        case .unavailable, nil: return RunOutcome(.refused, "its signatures could not be looked at", at: now)
+        }
+        guard try makeRoom(executed, now) else {
+            let reason = "this node keeps \(limits.records) runs, none of which it may forget yet: ask again later"
+            return RunOutcome(.refused, reason, at: now)
+        }
+        return nil
+    }
+
+    /// Whether one more run can be kept; where there are too many, the oldest that ended are forgotten.
+    ///
+    /// First those that were refused, then those whose statement has expired. One that may have run is kept until its
+    /// statement's end whatever comes: that keeps it from running again.
+    private func makeRoom(_ executed: ExecutedStatements, _ now: UTCTime) throws(SystemError) -> Bool {
+        let excess = runs.count - limits.records + 1
+        guard excess > 0 else { return true }
+        let ended = runs.values.filter { $0.phase == .ended || $0.phase == .forgotten }.sorted { $0.isBefore($1) }
+        let refused = ended.filter { $0.isRefused && !executed.contains($0.id) }
+        let expired = ended.filter { !($0.isRefused && !executed.contains($0.id)) && $0.expires < now }
+        for run in (refused + expired).prefix(excess) {
+            try shelf.remove(run.id)
+            runs[run.id] = nil
+            undelivered[run.id] = nil
+            tried[run.id] = nil
+        }
+        return runs.count < limits.records
+    }
+
+    /// Tells the service what became of a run of which nothing is kept; from memory, as often as it asks.
+    private func answer(_ entry: UpdateManifest.Run, _ outcome: RunOutcome) {
+        logger.warning(
+            "run not taken in",
+            metadata: ["run": "\(entry.run)", "outcome": "\(outcome.text)"]
+        )
+        if answers.isEmpty { unanswered = nil }
+        answers.removeAll { $0.run == entry.run }
+        answers.append((entry.run, outcome))
+        answers.removeFirst(max(0, answers.count - limits.answers))
     }
 
     /// The service lists a run that this node knows: where it is over, the service has not understood so, and is told again.

@@ -5,6 +5,8 @@
 // Files: a folder for each run, see `RunFolder`; `executed.json`, where its id stands before anything starts. The order on the
 // disk is: verified, id used up, record says starting, supervisor, process. Killed anywhere in between, the agent finds on its
 // next start whether a supervisor ever began, and says what came of it; it never starts a run a second time.
+// Nothing is on the disk of what no operator signed for this node: a thief of the service could fill it. Those that are kept
+// have a limit too, and so has everything that waits for the service.
 // Upgrades know nothing of this: they have their own queue, and neither waits for the other.
 
 import Logging
@@ -19,6 +21,8 @@ public actor NodeRuns {
         case watch(RunID)
         /// Tell the service of it.
         case deliver(RunID)
+        /// Tell the service of those of which nothing is kept.
+        case answer
     }
 
     let state: NodeState
@@ -42,6 +46,12 @@ public actor NodeRuns {
     var supervisors: [RunID: DetachedProgram] = [:]
     /// Why the service has not taken an update, for those where the last attempt failed.
     var undelivered: [RunID: String] = [:]
+    /// When the service was last told of a run that has ended, by our own clock: whoever was not yet comes first.
+    var tried: [RunID: Int64] = [:]
+    /// What the service is still to be told of runs of which nothing is kept, oldest first.
+    var answers: [(run: RunID, outcome: RunOutcome)] = []
+    /// Why the service has not taken the last answer; nil where it has.
+    var unanswered: String?
     /// Why nothing can be judged now; empty where it can.
     var obstacle = ""
     var judgeAgain: Int64 = .min
@@ -101,6 +111,7 @@ public actor NodeRuns {
     /// Does what there is to do now: begins what is due, waits for its end, and tells the service; an answer says why
     /// something is left.
     public func once() async -> String? {
+        unanswered = nil
         await recover()
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
@@ -112,7 +123,7 @@ public actor NodeRuns {
             group.cancelAll()
         }
         tidy()
-        return undelivered.values.first ?? (obstacle.isEmpty ? nil : obstacle)
+        return undelivered.values.first ?? (answers.isEmpty ? nil : unanswered) ?? (obstacle.isEmpty ? nil : obstacle)
     }
 
     /// All that are known, in the order in which they came in.
@@ -135,8 +146,15 @@ public actor NodeRuns {
         let now = clock.now()
         let isDue = queue.contains { ($0.notBefore.map { $0 <= now } ?? true) || $0.expires <= now }
         guard !isDue || !obstacle.isEmpty else { return false }
-        return runs.values.allSatisfy { !$0.isUndelivered || undelivered[$0.id] != nil }
+        guard answers.isEmpty || unanswered != nil else { return false }
+        let waiting = runs.values.filter { $0.isUndelivered }
+        let failed = waiting.count { undelivered[$0.id] != nil }
+        // Where all of those at once fail, so will the others.
+        return failed == waiting.count || failed >= limits.deliveries
     }
+
+    /// Whether more runs have ended than the service is told of at once.
+    var isCrowded: Bool { runs.values.count { $0.isUndelivered } > limits.deliveries }
 
     /// Once a second is soon enough for whatever depends on the time of day.
     private func keepTime() async {
@@ -146,19 +164,35 @@ public actor NodeRuns {
 
     private func newDuties() -> [Duty] {
         var new: [Duty] = []
-        for run in runs.values {
-            if run.phase == .starting { new.append(.watch(run.id)) }
-            if run.phase == .starting || run.isUndelivered { new.append(.deliver(run.id)) }
-        }
+        for run in runs.values where run.phase == .starting { new += [.watch(run.id), .deliver(run.id)] }
+        if !answers.isEmpty { new.append(.answer) }
         new.removeAll { duties.contains($0) }
         duties.formUnion(new)
+        for id in nextToDeliver() {
+            tried[id] = clock.monotonic()
+            duties.insert(.deliver(id))
+            new.append(.deliver(id))
+        }
         return new
+    }
+
+    /// Runs that have ended and of which the service is told next, as many as there is room for.
+    private func nextToDeliver() -> ArraySlice<RunID> {
+        let waiting = runs.values.filter { $0.isUndelivered && !duties.contains(.deliver($0.id)) }
+        let busy = duties.count { if case .deliver = $0 { true } else { false } }
+        guard !waiting.isEmpty, busy < limits.deliveries else { return [] }
+        let ordered = waiting.sorted { first, second in
+            let (left, right) = (tried[first.id] ?? .min, tried[second.id] ?? .min)
+            return left == right ? first.isBefore(second) : left < right
+        }
+        return ordered.map(\.id).prefix(limits.deliveries - busy)
     }
 
     private func perform(_ duty: Duty) async {
         switch duty {
         case .watch(let run): await watch(run)
         case .deliver(let run): await deliver(run)
+        case .answer: await answer()
         }
         duties.remove(duty)
     }

@@ -8,6 +8,12 @@ public struct RunLimits: Sendable {
     public var keptSeconds: Int64 = 86400
     /// Seconds past its statement's end after which nothing of a run is remembered.
     public var rememberedSeconds: Int64 = 2 * 86400
+    /// Most runs of which anything is kept.
+    public var records = 4096
+    /// Most answers that wait in memory: about runs of which nothing is kept.
+    public var answers = 128
+    /// Most runs at once that the service is told of.
+    public var deliveries = 16
     /// Least milliseconds between two updates of one run while little comes.
     public var pace: Int64 = 250
     /// Most bytes of output in one update.

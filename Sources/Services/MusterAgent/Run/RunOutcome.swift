@@ -37,6 +37,12 @@ public struct RunOutcome: Hashable, Sendable {
         self.result = result
     }
 
+    /// The end of a statement before its run began.
+    static func expired(_ expires: UTCTime, at time: UTCTime) -> RunOutcome {
+        let reason = "its statement expired at \(expires.wholeSeconds) before it could start; nothing ran"
+        return RunOutcome(.expired, reason, at: time)
+    }
+
     /// Reads an outcome.
     public init(_ fields: JSONFields) throws(JSONError) {
         let name = try fields.string("state", limit: 32)

@@ -17,6 +17,10 @@ public protocol FleetAuthority: Sendable {
     /// Whether its id was used before is the caller's to know.
     func judge(_ run: UpdateManifest.Run, memory: NodeMemory) async -> RunJudgement
 
+    /// Looks at one run before anything of it is kept: whether an operator of this fleet signed it for this node, by what is
+    /// trusted now, and it lives no longer than it may.
+    func screen(_ run: UpdateManifest.Run) async -> RunScreening
+
     /// The trusted release of this version of a package for this node's architecture.
     func release(of package: String, version: String) async -> ReleaseSearch
 

@@ -138,6 +138,22 @@ public actor NodeTrust: FleetAuthority {
         }
     }
 
+    /// Looks at a run by what is trusted now.
+    public func screen(_ run: UpdateManifest.Run) async -> RunScreening {
+        let current: FleetTrust
+        do throws(TrustProblem) {
+            current = try await recent()
+        } catch {
+            return .unavailable(error.message)
+        }
+        do throws(TrustRefusal) {
+            try RunVerifier.screen(run, node: node, policy: current.policy, fleet: fleet, time: clock.now())
+            return .fit
+        } catch {
+            return .refused("\(error.code.rawValue): \(error.message)")
+        }
+    }
+
     /// Looks through the trusted releases.
     public func release(of package: String, version: String) async -> ReleaseSearch {
         do throws(TrustProblem) {

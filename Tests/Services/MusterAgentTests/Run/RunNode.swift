@@ -91,6 +91,7 @@ final class RunNode {
     func agent(
         clock: AgentClock = .system,
         wait: Int = 0,
+        limits: (inout RunLimits) -> Void = { _ in },
         runObserver: @escaping RunObserver = { _ in }
     ) async throws -> TestAgent {
         try await TestAgent(
@@ -100,14 +101,18 @@ final class RunNode {
             clock: clock,
             supervisor: try BuiltProgram("muster-agent-crashing").path,
             key: key,
+            changeRunLimits: limits,
             runObserver: runObserver
         )
     }
 
     /// Takes the manifest in and does everything that there is to do; an answer says why something is left.
     @discardableResult
-    func work(clock: AgentClock = .system) async throws -> String? {
-        let agent = try await agent(clock: clock)
+    func work(
+        clock: AgentClock = .system,
+        limits: (inout RunLimits) -> Void = { _ in }
+    ) async throws -> String? {
+        let agent = try await agent(clock: clock, limits: limits)
         let reason = await agent.agent.turn()
         let undelivered = await agent.runs.once()
         return reason ?? undelivered
