@@ -82,6 +82,65 @@ public struct NodeKeySuccession: Hashable, Sendable {
     }
 }
 
+/// That one key of a node follows another, as both signed it: what `NodeKeyRequest` carried, kept by the node.
+///
+/// A service whose register was put back to an older state knows an earlier key only: in `NodeSessionRequest` it is shown the
+/// way from that to the present one.
+public struct SignedKeySuccession: Hashable, Sendable {
+    /// Most successions that a node keeps and shows.
+    public static let limit = 64
+
+    /// The Ed25519 public key that was replaced.
+    public let oldKey: [UInt8]
+    /// The Ed25519 public key that follows it.
+    public let newKey: [UInt8]
+    /// Ed25519 signature of `NodeKeyRequest.proof`'s canonical bytes by the old key.
+    public let oldSignature: [UInt8]
+    /// The same by the new key.
+    public let newSignature: [UInt8]
+
+    /// A succession.
+    public init(oldKey: [UInt8], newKey: [UInt8], oldSignature: [UInt8], newSignature: [UInt8]) {
+        self.oldKey = oldKey
+        self.newKey = newKey
+        self.oldSignature = oldSignature
+        self.newSignature = newSignature
+    }
+
+    /// Reads a succession.
+    public init(_ fields: JSONFields) throws(JSONError) {
+        oldKey = try fields.hex("old_key", count: 32)
+        newKey = try fields.hex("new_key", count: 32)
+        oldSignature = try fields.hex("old_signature", count: 64)
+        newSignature = try fields.hex("new_signature", count: 64)
+    }
+
+    /// The succession as it is kept and sent.
+    public var json: JSONValue {
+        [
+            "old_key": .string(Hex.encode(oldKey)), "new_key": .string(Hex.encode(newKey)),
+            "old_signature": .string(Hex.encode(oldSignature)), "new_signature": .string(Hex.encode(newSignature)),
+        ]
+    }
+
+    /// Reads a list of them; none where there is no such member.
+    public static func list(_ fields: JSONFields, _ key: String) throws(JSONError) -> [SignedKeySuccession] {
+        guard fields.has(key) else { return [] }
+        return try fields.objects(key, limit: limit).map { entry throws(JSONError) in try SignedKeySuccession(entry) }
+    }
+
+    /// How `key` came to follow earlier ones, oldest first; empty where nothing says so.
+    public static func chain(to key: [UInt8], in all: [SignedKeySuccession]) -> [SignedKeySuccession] {
+        var chain: [SignedKeySuccession] = []
+        var reached = key
+        while chain.count < limit, let link = all.last(where: { $0.newKey == reached }), !chain.contains(link) {
+            chain.insert(link, at: 0)
+            reached = link.oldKey
+        }
+        return chain
+    }
+}
+
 /// The answer to `NodeKeyRequest`, sent only after the new key is on disk.
 public struct NodeKeyReply: Body {
     /// When the new key will expire.

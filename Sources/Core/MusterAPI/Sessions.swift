@@ -48,12 +48,20 @@ public struct NodeSessionRequest: Body {
     public let challenge: [UInt8]
     /// Ed25519 signature of `proof`'s canonical bytes by the node key.
     public let signature: [UInt8]
+    /// How the node key came to follow earlier ones, oldest first, for a service that does not know it; else none.
+    public let successions: [SignedKeySuccession]
 
     /// A request.
-    public init(node: NodeID, challenge: [UInt8], signature: [UInt8]) {
+    public init(
+        node: NodeID,
+        challenge: [UInt8],
+        signature: [UInt8],
+        successions: [SignedKeySuccession] = []
+    ) {
         self.node = node
         self.challenge = challenge
         self.signature = signature
+        self.successions = successions
     }
 
     /// Reads a request.
@@ -61,14 +69,17 @@ public struct NodeSessionRequest: Body {
         node = try fields.name("node")
         challenge = try fields.hex("challenge", count: 32)
         signature = try fields.hex("signature", count: 64)
+        successions = try SignedKeySuccession.list(fields, "successions")
     }
 
     /// The request as it is sent.
     public var json: JSONValue {
-        [
+        var object: JSONObject = [
             "node": JSONValue(node), "challenge": .string(Hex.encode(challenge)),
             "signature": .string(Hex.encode(signature)),
         ]
+        if !successions.isEmpty { object["successions"] = .array(successions.map(\.json)) }
+        return .object(object)
     }
 
     /// What the node key signs: `{"_type": "node-session", "challenge", "fleet", "node"}`.

@@ -176,6 +176,17 @@ public struct NodeKeyLife: Hashable, Sendable {
         return .replaced(retired: retired)
     }
 
+    /// A later key takes the place of the present one, which signed the way to it: a register that was put back to an older
+    /// state had not heard of that.
+    public mutating func follow(_ later: [UInt8], at time: UTCTime, lifetime seconds: Int64) {
+        key = later
+        since = time
+        expires = time.adding(seconds: seconds)
+        extendedUntil = nil
+        next = nil
+        isExpiryNoted = false
+    }
+
     // MARK: - What operators do
 
     /// Lets an expired key act for half an hour from `time`; false where it has not expired.

@@ -27,8 +27,9 @@ struct NodeCalls: Sendable {
         let entry = try known(request.node, call)
         let fleet = try service.repository.publication().fleet
         let proof = NodeSessionRequest.proof(fleet: fleet, node: request.node, challenge: request.challenge)
-        // The one in use, then the one that is to follow it.
-        let keys = [entry.node.keyLife.key, entry.node.keyLife.next?.key].compactMap(\.self)
+        // The one in use, the one that is to follow it, then one that a register that was put back has not heard of.
+        let life = entry.node.keyLife
+        let keys = [life.key, life.next?.key, request.successions.last?.newKey].compactMap(\.self)
         guard service.tokens.isOurs(request.challenge, for: request.node.text, at: call.time),
             let key = keys.first(where: {
                 Ed25519.verify(signature: request.signature, message: proof.canonicalBytes, publicKey: $0)
@@ -37,7 +38,13 @@ struct NodeCalls: Sendable {
         else {
             throw Problem.unauthenticated("the challenge is too old or was used, or its signature is not the node's")
         }
-        try await service.nodeKeys.use(key, of: request.node, at: call.time)
+        try await service.nodeKeys.use(
+            key,
+            of: request.node,
+            by: request.successions,
+            fleet: fleet,
+            at: call.time
+        )
         let bound = try await NodeRebinding(service: service).bind(entry.node, call).boundTo
         let (token, expires) = service.tokens.issue(
             .node(request.node.text, tailnet: bound.id, key: bound.key, nodeKey: Array(key.prefix(8))),

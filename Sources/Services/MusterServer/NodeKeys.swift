@@ -37,11 +37,7 @@ final class NodeKeys: Sendable {
         let life = try await change(node) { transaction, stored in
             switch stored.keyLife.offer(request.newKey, at: time) {
             case .known: return stored.keyLife
-            case .expired:
-                throw Problem.refused(
-                    "the key of node '\(node)' expired at \(stored.keyLife.expires): "
-                        + "an operator lets it be replaced with 'muster node extend \(stored.name) --reason TEXT'"
-                )
+            case .expired: throw Self.expired(stored)
             case .tooEarly(let seconds):
                 throw Problem.tooMany("the key was replaced lately: ask again in \(seconds) seconds")
             case .accepted: break
@@ -81,6 +77,13 @@ final class NodeKeys: Sendable {
         return NodeKeyReply(expires: expires ?? life.expires)
     }
 
+    private static func expired(_ stored: StoredNode) -> Problem {
+        .refused(
+            "the key of node '\(stored.id)' expired at \(stored.keyLife.expires): "
+                + "an operator lets it be replaced with 'muster node extend \(stored.name) --reason TEXT'"
+        )
+    }
+
     private static func verify(_ request: NodeKeyRequest, _ proof: JSONValue, oldKey: [UInt8]) throws(Problem) {
         let message = proof.canonicalBytes
         guard Ed25519.verify(signature: request.oldSignature, message: message, publicKey: oldKey) else {
@@ -98,14 +101,26 @@ final class NodeKeys: Sendable {
         }
     }
 
-    /// A key proved itself for a session; where it is the one that was to follow, the one before is retired, on disk.
-    func use(_ key: [UInt8], of node: NodeID, at time: UTCTime) async throws {
+    /// A key proved itself for a session; where it is the one that was to follow, or one that the present key signed the way
+    /// to, those before are retired, on disk.
+    func use(
+        _ key: [UInt8],
+        of node: NodeID,
+        by successions: [SignedKeySuccession],
+        fleet: FleetID,
+        at time: UTCTime
+    ) async throws {
         guard nodes[node]?.node.key != key else { return }
         let lifetime = lifetime
         try await change(node) { transaction, stored in
             switch stored.keyLife.use(key, lifetime: lifetime) {
             case .present: return
-            case .unknown: throw Problem.unauthenticated("this key of node '\(node)' was replaced meanwhile")
+            case .unknown:
+                let way = try Self.way(by: successions, to: key, of: stored, at: time)
+                for (place, link) in way.enumerated() {
+                    try Self.follow(link, place, of: stored, fleet: fleet, at: time, in: transaction)
+                }
+                stored.keyLife.follow(key, at: time, lifetime: lifetime)
             case .replaced(let retired):
                 try transaction.retire(key: retired, of: node, reason: "replaced by a newer key", at: time)
                 try transaction.append(
@@ -119,6 +134,63 @@ final class NodeKeys: Sendable {
                 )
             }
         }
+    }
+
+    /// What leads from the key in the register to `key`: nothing leads there from one that was replaced, whoever has it.
+    private static func way(
+        by successions: [SignedKeySuccession],
+        to key: [UInt8],
+        of stored: StoredNode,
+        at time: UTCTime
+    ) throws(Problem) -> ArraySlice<SignedKeySuccession> {
+        guard let start = successions.firstIndex(where: { $0.oldKey == stored.keyLife.key }),
+            successions.last?.newKey == key
+        else { throw .unauthenticated("this key of node '\(stored.id)' is not, or no more, the one in the register") }
+        guard !stored.keyLife.isLimited(at: time) else { throw expired(stored) }
+        let way = successions[start...]
+        for (link, next) in zip(way, way.dropFirst()) where link.newKey != next.oldKey {
+            throw .notVerified("the keys of node '\(stored.id)' do not follow one another")
+        }
+        return way
+    }
+
+    /// Takes one key after another as if it had been offered and used; a register that was put back knows it again.
+    private static func follow(
+        _ link: SignedKeySuccession,
+        _ place: Int,
+        of stored: StoredNode,
+        fleet: FleetID,
+        at time: UTCTime,
+        in transaction: StoreTransaction
+    ) throws {
+        let node = stored.id
+        try verify(
+            NodeKeyRequest(newKey: link.newKey, oldSignature: link.oldSignature, newSignature: link.newSignature),
+            NodeKeyRequest.proof(fleet: fleet, node: node, oldKey: link.oldKey, newKey: link.newKey),
+            oldKey: link.oldKey
+        )
+        // First the old one, so that no way leads back to it.
+        try transaction.retire(key: link.oldKey, of: node, reason: "replaced by a newer key", at: time)
+        guard try link.newKey == stored.keyLife.next?.key || !transaction.isTaken(key: link.newKey) else {
+            throw Problem.conflict("a key of node '\(node)' that is to follow is or was another's, or was replaced")
+        }
+        try transaction.addSuccession(
+            of: node,
+            from: link.oldKey,
+            to: link.newKey,
+            signature: link.oldSignature,
+            // They are told in their order.
+            at: time.adding(milliseconds: Int64(place))
+        )
+        try transaction.append(
+            event: "node-key-rotated",
+            actor: node.text,
+            detail: [
+                "node": JSONValue(node), "old_key": .string(Hex.encode(link.oldKey)),
+                "new_key": .string(Hex.encode(link.newKey)), "recovered": .bool(true),
+            ],
+            at: time
+        )
     }
 
     /// Takes note that a node's key expired, or that it may act again; false where that was noted already.

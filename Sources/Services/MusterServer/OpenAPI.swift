@@ -82,6 +82,11 @@ enum OpenAPI {
           /v1/node/session:
             post:
               summary: a signed challenge for a session token
+              description: >
+                a node whose key is refused with 401 asks once more with the member successions: how its key came to follow
+                earlier ones, oldest first, at most 64 of {old_key, new_key, old_signature, new_signature}, each as POST
+                /v1/node/key carried it; a register that was restored from a backup follows them from the key that it knows
+                to the one that signed the challenge, and from no other key
               responses: {'200': {$ref: '#/components/responses/body'}, default: {$ref: '#/components/responses/problem'}}
           /v1/node/report:
             post:

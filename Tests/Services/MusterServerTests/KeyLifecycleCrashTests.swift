@@ -159,6 +159,33 @@ struct KeyLifecycleCrashTests {
         }
     }
 
+    @Test("a register that is put back to before a rotation learns of it from the node, which goes on by itself")
+    func restoredRegister() async throws {
+        try await withNode { node in
+            #expect(try await node.once().succeeded)
+            let old = try node.keyDue()
+            try await expectFinished(node, from: old)
+            let rotated = try node.keys()
+            let before = NodeKeyLife(key: old, since: node.fixture.clock.now(), lifetime: 3 * Self.day)
+            try await node.fixture.server.service.nodeKeys.change(node.id) { _, stored in stored.keyLife = before }
+            #expect(node.accepted() == [old])
+            let done = try await node.once()
+            #expect(done.succeeded, "\(done.errorText)")
+            #expect(try node.keys() == rotated)
+            #expect(node.accepted() == rotated)
+        }
+    }
+
+    @Test("what a node knows of its keys damaged: it works on as before")
+    func damagedSuccessions() async throws {
+        try await withNode { node in
+            #expect(try await node.once().succeeded)
+            let old = try node.keyDue()
+            try AtomicFile.write([1, 2, 3], to: node.state + "/successions.json")
+            try await expectFinished(node, from: old)
+        }
+    }
+
     @Test("a new key that is damaged on the disk before the service knew it is put aside, and the old one works on")
     func damagedNext() async throws {
         try await withNode { node in

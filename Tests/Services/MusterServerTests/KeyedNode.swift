@@ -25,11 +25,39 @@ struct KeyedNode: Sendable {
         self.id = id
     }
 
-    /// A session that a key opens.
-    func session(with key: TestKey? = nil) async throws -> String {
+    /// How one key of the node follows another; whatever is given differs from how it should be.
+    func link(
+        _ old: TestKey,
+        _ new: TestKey,
+        node: NodeID? = nil,
+        fleet: FleetID? = nil,
+        oldSigner: TestKey? = nil,
+        newSigner: TestKey? = nil
+    ) -> SignedKeySuccession {
+        let proof = NodeKeyRequest.proof(
+            fleet: fleet ?? fixture.fleet.fleet,
+            node: node ?? id,
+            oldKey: old.publicKey,
+            newKey: new.publicKey
+        ).canonicalBytes
+        return SignedKeySuccession(
+            oldKey: old.publicKey,
+            newKey: new.publicKey,
+            oldSignature: (oldSigner ?? old).sign(proof),
+            newSignature: (newSigner ?? new).sign(proof)
+        )
+    }
+
+    /// A session that a key opens, which follows earlier ones by `successions`.
+    func session(with key: TestKey? = nil, by successions: [SignedKeySuccession] = []) async throws -> String {
         let challenge = try await fixture.client.nodeChallenge(id).challenge
         let proof = NodeSessionRequest.proof(fleet: fixture.fleet.fleet, node: id, challenge: challenge).canonicalBytes
-        let request = NodeSessionRequest(node: id, challenge: challenge, signature: (key ?? self.key).sign(proof))
+        let request = NodeSessionRequest(
+            node: id,
+            challenge: challenge,
+            signature: (key ?? self.key).sign(proof),
+            successions: successions
+        )
         return try await fixture.client.nodeSession(request).token
     }
 

@@ -10,7 +10,7 @@ import MusterSystem
 /// The fleet service over HTTP, with a session of at most an hour that a node key opens.
 ///
 /// During a rotation there are two keys: the new one is tried first, and takes the place of the old one as soon as it has
-/// opened a session.
+/// opened a session. A service that knows neither is shown how they followed earlier ones: its register may be older.
 public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSource, RunService, ReachService {
     private let client: MusterClient
     private let enrollment: Enrollment
@@ -88,6 +88,18 @@ public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSour
             oldSignature: pair.current.sign(proof),
             newSignature: pair.next.sign(proof)
         )
+        do throws(SystemError) {
+            try keys.keep(
+                SignedKeySuccession(
+                    oldKey: pair.current.publicKey,
+                    newKey: pair.next.publicKey,
+                    oldSignature: request.oldSignature,
+                    newSignature: request.newSignature
+                )
+            )
+        } catch {
+            throw FleetServiceError("\(error)")
+        }
         _ = try await withSession { token throws(ClientError) in try await client.offerKey(request, session: token) }
         keys.offered()
         session = nil
@@ -126,11 +138,13 @@ public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSour
     private func token() async throws(ClientError) -> String {
         if let open { return open }
         var refusal: ClientError?
-        for key in keys.candidates {
+        let known = keys.candidates.map { (key: $0, successions: [SignedKeySuccession]()) }
+        let shown = keys.candidates.map { (key: $0, successions: keys.successions(to: $0.publicKey)) }
+        for (key, successions) in known + shown.filter({ !$0.successions.isEmpty }) {
             do throws(ClientError) {
-                return try await openSession(key)
+                return try await openSession(key, successions)
             } catch {
-                guard error.status == 401 else { throw error }
+                guard error.status == 401, error.problemCode != "node-removed" else { throw error }
                 refusal = error
             }
             // Meanwhile another call may have found the key that is accepted.
@@ -143,13 +157,17 @@ public actor RemoteFleetService: FleetService, KeyReplacing, HostCertificateSour
         session.flatMap { clock.monotonic() < $0.renew ? $0.token : nil }
     }
 
-    private func openSession(_ key: Ed25519SecretKey) async throws(ClientError) -> String {
+    private func openSession(
+        _ key: Ed25519SecretKey,
+        _ successions: [SignedKeySuccession]
+    ) async throws(ClientError) -> String {
         let challenge = try await client.nodeChallenge(enrollment.node).challenge
         let proof = NodeSessionRequest.proof(fleet: enrollment.fleet, node: enrollment.node, challenge: challenge)
         let request = NodeSessionRequest(
             node: enrollment.node,
             challenge: challenge,
-            signature: key.sign(proof.canonicalBytes)
+            signature: key.sign(proof.canonicalBytes),
+            successions: successions
         )
         let reply = try await client.nodeSession(request)
         do throws(SystemError) {

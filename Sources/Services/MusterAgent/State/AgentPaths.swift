@@ -18,6 +18,8 @@ public struct AgentPaths: Sendable {
     public var key: String { folder + "/node.key" }
     /// The key that is to follow, while a rotation goes on: secret.
     public var nextKey: String { key + ".next" }
+    /// How the node's keys followed one another, as they signed it: public.
+    public var successions: String { folder + "/successions.json" }
     /// The fleet, the service and the node's id.
     public var enrollment: String { folder + "/enrollment.json" }
     /// Trusted TUF metadata.

@@ -1,4 +1,6 @@
+import CanonicalJSON
 import Logging
+import MusterAPI
 import MusterIdentity
 import MusterKeys
 import MusterSystem
@@ -21,13 +23,18 @@ public typealias KeyObserver = @Sendable (KeyStep) -> Void
 
 /// The node's keys as they are on the disk: `node.key`, and `node.key.next` while a rotation goes on.
 ///
-/// What to do with them is `NodeKeyring`'s to say. Files are linked or renamed into place whole and synced before anything
+/// How they followed one another stands in `successions.json`, from before the service hears of it: a service whose register was
+/// put back to an older state has nobody else to learn it from. What to do with the keys is `NodeKeyring`'s to say. Files are linked or renamed into place whole and synced before anything
 /// else happens, so whoever is killed finds on the next start what there was.
 public final class NodeKeys: Sendable {
     private struct State: Sendable {
         var ring: NodeKeyring
         var secrets: [[UInt8]: Ed25519SecretKey]
+        var successions: [SignedKeySuccession]
     }
+
+    /// Most bytes of `successions.json`.
+    private static let successionBytes = 65536
 
     private let paths: AgentPaths
     private let state: Mutex<State>
@@ -58,7 +65,26 @@ public final class NodeKeys: Sendable {
         }
         var secrets = [current.publicKey: current]
         if let next { secrets[next.publicKey] = next }
-        state = Mutex(State(ring: NodeKeyring(current: current.publicKey, next: next?.publicKey), secrets: secrets))
+        state = Mutex(
+            State(
+                ring: NodeKeyring(current: current.publicKey, next: next?.publicKey),
+                secrets: secrets,
+                successions: Self.successions(paths, logger)
+            )
+        )
+    }
+
+    /// A damaged file keeps the node from nothing but finding back to a restored service.
+    private static func successions(_ paths: AgentPaths, _ logger: Logger) -> [SignedKeySuccession] {
+        do throws(SystemError) {
+            let found = try StateFile.load(paths.successions, limit: successionBytes) { fields throws(JSONError) in
+                try SignedKeySuccession.list(fields, "successions")
+            }
+            return found ?? []
+        } catch {
+            logger.error("\(error); it begins anew with the next key")
+            return []
+        }
     }
 
     /// The keys to open a session with, in the order in which to try them.
@@ -85,6 +111,21 @@ public final class NodeKeys: Sendable {
             else { return nil }
             return (old, new)
         }
+    }
+
+    /// How a key came to follow earlier ones, oldest first; empty where it follows none.
+    func successions(to key: [UInt8]) -> [SignedKeySuccession] {
+        state.withLock { SignedKeySuccession.chain(to: key, in: $0.successions) }
+    }
+
+    /// Puts down what a key and the one that is to follow it signed; one that followed it before and was never used goes.
+    func keep(_ succession: SignedKeySuccession) throws(SystemError) {
+        let before = state.withLock { $0.successions }
+        guard !before.contains(succession) else { return }
+        let all = before.filter { $0.oldKey != succession.oldKey } + [succession]
+        let kept = Array(all.suffix(SignedKeySuccession.limit))
+        try StateFile.store(["successions": .array(kept.map(\.json))], paths.successions)
+        state.withLock { $0.successions = kept }
     }
 
     /// The service has the new key.

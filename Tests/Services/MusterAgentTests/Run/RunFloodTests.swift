@@ -1,4 +1,5 @@
 import AgentTestSupport
+import ByteCoding
 import MusterAPI
 import MusterAgent
 import MusterModel
