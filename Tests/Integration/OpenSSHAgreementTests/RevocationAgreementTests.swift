@@ -60,7 +60,8 @@ extension OpenSSHAgreementTests {
                 revocations.certificates[try authority.ssh] = SSHRevocations.Certificates(
                     serials: Self.serials(&generator),
                     keyIDs: Set(
-                        (0..<5).filter { _ in Int.random(in: 0..<4, using: &generator) == 0 }.map { "id \($0)" }
+                        (0..<5).filter { _ in Int.random(in: 0..<4, using: &generator) == 0 }
+                            .map { Array("id \($0)".utf8) }
                     )
                 )
             }
@@ -151,7 +152,7 @@ extension OpenSSHAgreementTests {
         for authority in issued.authorities {
             revocations.certificates[try authority.ssh] = SSHRevocations.Certificates(
                 serials: SerialSet([1...2, 5...5, 9...40, 100...100, 102...102, 104...104, 99_000...99_999]),
-                keyIDs: ["id 1"]
+                keyIDs: [Array("id 1".utf8)]
             )
         }
         let bytes = try revocations.list(version: 1, date: UTCTime(seconds: 1)).bytes
