@@ -36,17 +36,18 @@ extension StoreTransaction {
             }
     }
 
-    /// Writes the newest manifest of a node; refuses a sequence that does not rise.
+    /// Writes the newest manifest of a node; refuses a sequence that does not rise, except from where none is above.
     public func put(_ manifest: StoredManifest, of node: NodeID) throws {
         let changed = try sql.run(
             """
             INSERT INTO manifests (node, sequence, expires, content, envelope) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (node) DO UPDATE SET sequence = $2, expires = $3, content = $4, envelope = $5
-            WHERE manifests.sequence < $2
+            WHERE manifests.sequence < $2 OR manifests.sequence >= $6
             """,
             [
                 .text(node.text), .integer(manifest.sequence), .integer(manifest.expires.milliseconds),
                 .bytes(manifest.content), .text(String(decoding: manifest.envelope, as: UTF8.self)),
+                .integer(UpdateManifest.sequenceLimit),
             ]
         )
         guard changed == 1 else {

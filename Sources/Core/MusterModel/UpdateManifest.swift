@@ -74,6 +74,8 @@ public struct UpdateManifest: Hashable, Sendable {
     public static let runLimit = 64
     /// Most cancelled runs that one manifest names.
     public static let cancelledLimit = 256
+    /// The highest sequence: no service comes near it, and a question for what is behind it is one that a service answers.
+    public static let sequenceLimit = Int64.max / 2
 
     /// The fleet.
     public let fleet: FleetID
@@ -132,7 +134,7 @@ public struct UpdateManifest: Hashable, Sendable {
         }
         fleet = try fields.name("fleet")
         node = try fields.name("node")
-        sequence = try fields.integer("sequence", in: 1...Int64.max)
+        sequence = try fields.integer("sequence", in: 1...Self.sequenceLimit)
         issued = try fields.time("issued")
         expires = try fields.time("expires")
         timestampVersion = try fields.integer("timestamp_version", in: 1...Int64.max)

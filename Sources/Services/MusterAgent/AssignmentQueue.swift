@@ -47,6 +47,7 @@ struct AssignmentQueue: Sendable {
     func poll(wait longest: Int) async -> Poll {
         do {
             let wait = await wait(atMost: longest)
+            if let keys = await authority.manifestKeys() { try await follow(keys) }
             let sequence = await state.memory.sequence
             let asked = clock.monotonic()
             guard let envelope = try await service.manifest(after: sequence, wait: wait) else {
@@ -56,6 +57,14 @@ struct AssignmentQueue: Sendable {
         } catch {
             return .unavailable("\(error)")
         }
+    }
+
+    /// Notes which keys sign manifests; the sequence of keys that were replaced is no question to ask of an honest service.
+    private func follow(_ keys: [String]) async throws(SystemError) {
+        let before = await state.memory.sequence
+        try await state.change { $0.follow(keys) }
+        guard await state.memory.sequence < before else { return }
+        logger.notice("the keys of manifests changed: their sequence begins anew", metadata: ["sequence": "\(before)"])
     }
 
     private func wait(atMost longest: Int) async -> Int {
@@ -72,7 +81,7 @@ struct AssignmentQueue: Sendable {
         switch await authority.judge(manifest: envelope, memory: await state.memory) {
         case .unavailable(let reason): return reason
         case .refused(let reason): return "the manifest is refused: \(reason)"
-        case .accepted(let manifest, let tags, let tagsIssued):
+        case .accepted(let manifest, let tags, let tagsIssued, let keys):
             try await withdraw(unlessIn: manifest)
             try await runs?.take(manifest)
             if let visitor, !manifest.reach.isEmpty {
@@ -83,6 +92,7 @@ struct AssignmentQueue: Sendable {
             let executed = await state.executed
             try await state.change { memory in
                 memory.sequence = manifest.sequence
+                memory.sequenceKeys = keys
                 memory.tags = tags
                 memory.tagsIssued = tagsIssued
                 // What this node did already needs no second look, unless it never said how it ended.

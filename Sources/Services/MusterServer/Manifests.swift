@@ -212,7 +212,7 @@ final class Manifests: Sendable {
         at now: UTCTime
     ) async throws -> StoredManifest? {
         let digest = content.digest
-        if let stored = content.stored, stored.content == digest {
+        if let stored = content.stored, stored.content == digest, stored.sequence <= UpdateManifest.sequenceLimit {
             let isOld = stored.expires <= now.adding(seconds: Self.margin)
             if !isOld || (stored.sequence <= after && !content.hasWork) { return stored }
         }
@@ -221,7 +221,7 @@ final class Manifests: Sendable {
         let manifest = UpdateManifest(
             fleet: publication.fleet,
             node: node,
-            sequence: max(content.stored?.sequence ?? 0, after) + 1,
+            sequence: Self.sequence(above: content.stored?.sequence ?? 0, after),
             issued: now,
             expires: now.adding(seconds: UpdateManifest.lifetime),
             timestampVersion: publication.timestampVersion,
@@ -238,6 +238,15 @@ final class Manifests: Sendable {
         )
         try await store.grouped.write { try $0.put(signed, of: node) }
         return signed
+    }
+
+    /// A sequence above the last one and above what the node has, so that a service whose register was restored goes on.
+    ///
+    /// A node that a thief of the manifest key told an absurd sequence is not followed there, where soon nothing is above: it
+    /// forgets that sequence itself once the key is replaced.
+    static func sequence(above stored: Int64, _ after: Int64) -> Int64 {
+        let last = stored < UpdateManifest.sequenceLimit ? stored : 0
+        return max(last, after <= UpdateManifest.sequenceLimit / 2 ? after : 0) + 1
     }
 
     private func envelope(_ manifest: UpdateManifest, _ runs: [RunWork.Item]) async throws -> [UInt8] {

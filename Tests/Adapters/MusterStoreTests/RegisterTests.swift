@@ -128,4 +128,18 @@ struct RegisterTests {
         try await store.write { try $0.put(manifest, of: node) }
         await #expect(throws: StoreError.self) { try await store.write { try $0.put(manifest, of: node) } }
     }
+
+    @Test("A manifest's sequence begins anew behind one that no node takes")
+    func endOfSequence() async throws {
+        let fixture = StoreFixture()
+        defer { fixture.remove() }
+        let store = try await fixture.openWithNodes(1)
+        let node = try fixture.node(0, try fixture.statement("nodes").statement.id).id
+        let now = fixture.now
+        for sequence in [UpdateManifest.sequenceLimit + 1, 1] {
+            let manifest = StoredManifest(sequence: sequence, expires: now, content: [1], envelope: Array("{}".utf8))
+            try await store.write { try $0.put(manifest, of: node) }
+        }
+        #expect(try await store.read { try $0.manifest(of: node) }?.sequence == 1)
+    }
 }

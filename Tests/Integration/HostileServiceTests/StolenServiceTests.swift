@@ -171,6 +171,35 @@ struct HostileServiceTests {
         }
     }
 
+    @Test("fast-forward and recovery: the highest sequence of a stolen key is forgotten with that key")
+    func fastForward() async throws {
+        try await HostileScenario.run(endsWith: "2.0") { scenario in
+            let highest = UpdateManifest.sequenceLimit
+            let node = scenario.service.node
+            let stolen = try await scenario.service.fleet.manifest(for: node, sequence: highest, [])
+            await scenario.service.send(sequence: highest, stolen)
+            for _ in 0..<2400 {
+                if await scenario.service.reports.contains(where: { $0.sequence == highest }) { break }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(await scenario.service.reports.last?.sequence == highest)
+            try await scenario.assign(try await scenario.upgradeStatement(), sequence: 3)
+            try await scenario.expectRefusal("is not newer than")
+            // The fleet replaces the keys of its service, as 'muster fleet renew --rotate-service-keys' does.
+            try await scenario.service.attack { fleet in
+                fleet.snapshotKey = TestKey("next snapshot")
+                fleet.timestampKey = TestKey("next timestamp")
+                fleet.manifestKey = TestKey("next manifest")
+                fleet.revocationsKey = TestKey("next revocations")
+                fleet.rootVersion += 1
+                fleet.targetsVersion += 1
+                try fleet.publishReleases()
+            }
+            try await scenario.assign(try await scenario.upgradeStatement(), sequence: 4)
+            try await scenario.expectConfirmed("2.0")
+        }
+    }
+
     @Test("a manifest signed by another of the service's keys is refused")
     func wronglySignedManifest() async throws {
         try await HostileScenario.run { scenario in

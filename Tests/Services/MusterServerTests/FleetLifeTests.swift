@@ -41,6 +41,17 @@ struct FleetLifeTests {
         }
     }
 
+    @Test("The service goes on above what a node has, but not to where a thief's manifest has led it")
+    func sequences() {
+        let limit = UpdateManifest.sequenceLimit
+        #expect(Manifests.sequence(above: 0, 0) == 1)
+        #expect(Manifests.sequence(above: 3, 9) == 10)
+        #expect(Manifests.sequence(above: 9, 3) == 10)
+        #expect(Manifests.sequence(above: 9, limit) == 10)
+        #expect(Manifests.sequence(above: limit, 0) == 1)
+        #expect(Manifests.sequence(above: limit / 2, limit) == limit / 2 + 1)
+    }
+
     @Test("An upgrade goes from statement to confirmation: enroll, report, manifest, stages, complete")
     func upgrade() async throws {
         try await ServerFixture.run { fixture in

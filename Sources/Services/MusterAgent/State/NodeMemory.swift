@@ -9,9 +9,14 @@ public struct NodeMemory: Hashable, Sendable {
     static let byteLimit = 64 << 20
     /// How many ended upgrades are remembered and reported.
     static let progressLimit = 32
+    /// Most keys whose ids are remembered, and most bytes of an id.
+    private static let keyLimit = 1024
+    private static let keyIDLimit = 256
 
     /// The sequence of the last manifest that was accepted.
     public var sequence: Int64 = 0
+    /// The ids of the keys that signed manifests then, in order; nil where an older agent did not note them.
+    public var sequenceKeys: [String]?
     /// The node's tags, which only signed statements change.
     public var tags: Set<Tag>
     /// When the statement that gave the tags was issued: an older one changes nothing any more.
@@ -35,6 +40,9 @@ public struct NodeMemory: Hashable, Sendable {
 
     init(_ fields: JSONFields) throws(JSONError) {
         sequence = try fields.integer("sequence")
+        if fields.has("sequence_keys") {
+            sequenceKeys = try fields.strings("sequence_keys", limit: Self.keyLimit, each: Self.keyIDLimit)
+        }
         tags = Set(try fields.names("tags", limit: 64))
         tagsIssued = try fields.milliseconds("tags_issued")
         for entry in try fields.objects("queue", limit: 64) {
@@ -82,9 +90,26 @@ public struct NodeMemory: Hashable, Sendable {
             ),
             "progress": .array(progress.map(\.json)),
         ]
+        if let sequenceKeys { object["sequence_keys"] = .array(sequenceKeys.map { .string($0) }) }
         if let key { object["key"] = key.json }
         if !removal.isEmpty { object["removal"] = .string(removal) }
         return .object(object)
+    }
+
+    /// The sequence above which a manifest is new, where these keys sign manifests.
+    ///
+    /// Whoever stole a key may have raised the sequence as far as it goes. The fleet takes that key away, and the sequence
+    /// counts no more: else no manifest would ever be new again. What was obeyed is known by its statements' ids.
+    func sequence(under keys: [String]?) -> Int64 {
+        guard sequence <= UpdateManifest.sequenceLimit else { return 0 }
+        guard let keys, let sequenceKeys, keys != sequenceKeys else { return sequence }
+        return 0
+    }
+
+    /// Takes on the keys that sign manifests now, and the sequence that counts under them.
+    mutating func follow(_ keys: [String]) {
+        sequence = sequence(under: keys)
+        sequenceKeys = keys
     }
 
     /// Remembers how an upgrade ended, in place of what was known of its rollout.

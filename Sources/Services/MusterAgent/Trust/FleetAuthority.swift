@@ -3,9 +3,12 @@ import MusterModel
 
 /// What this node may do, decided on signed documents only.
 public protocol FleetAuthority: Sendable {
-    /// Judges a manifest's envelope as it came: signature, node, fleet, sequence above `memory.sequence`, expiry, and
-    /// its `tag-node` statements.
+    /// Judges a manifest's envelope as it came: signature, node, fleet, sequence above the one that `memory` has under the
+    /// keys of now, expiry, and its `tag-node` statements.
     func judge(manifest: [UInt8], memory: NodeMemory) async -> ManifestVerdict
+
+    /// The ids of the keys that sign manifests by what was trusted last, in order; nil before the first look.
+    func manifestKeys() async -> [String]?
 
     /// Judges one assignment by what is trusted now: statement, policy, target, release, counter.
     ///
@@ -32,6 +35,9 @@ public protocol FleetAuthority: Sendable {
 }
 
 extension FleetAuthority {
+    /// Nothing is known of keys.
+    public func manifestKeys() async -> [String]? { nil }
+
     /// Nothing to keep fresh.
     public func keepFresh() async {}
 
@@ -41,8 +47,9 @@ extension FleetAuthority {
 
 /// What is thought of a manifest.
 public enum ManifestVerdict: Sendable {
-    /// It is to be obeyed; the tags are the node's from now on, by the statement issued then.
-    case accepted(UpdateManifest, tags: Set<Tag>, tagsIssued: UTCTime)
+    /// It is to be obeyed; the tags are the node's from now on, by the statement issued then; `keys` are the ids of the keys
+    /// that may sign manifests now.
+    case accepted(UpdateManifest, tags: Set<Tag>, tagsIssued: UTCTime, keys: [String])
     /// It is not, and why.
     case refused(String)
     /// Nothing can be said now, and why.

@@ -19,6 +19,14 @@ public struct FleetTrust: Sendable {
     public var timestampVersion: Int64 { metadata.timestamp?.version ?? 0 }
     /// The version of the policy.
     public var policyVersion: Int64 { policy.version }
+
+    /// The ids of the keys that sign update manifests, in order; nil where no role does.
+    var manifestKeys: [String]? { keyIDs(of: "manifest") }
+
+    /// The ids of the keys of a role that the top-level targets metadata delegates to, in order; nil where it does not.
+    func keyIDs(of role: String) -> [String]? {
+        metadata.roleKeys(delegated: role)?.keys.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
 }
 
 /// Why nothing can be trusted now; the node does nothing until it is over.

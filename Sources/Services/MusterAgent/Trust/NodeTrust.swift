@@ -87,21 +87,25 @@ public actor NodeTrust: FleetAuthority {
         } catch {
             return .unavailable(error.message)
         }
+        let keys = current.manifestKeys
         do throws(TrustRefusal) {
             let manifest = try ManifestVerifier.verify(
                 envelope,
                 trusted: current.metadata,
                 fleet: fleet,
                 node: node,
-                lastSequence: memory.sequence,
+                lastSequence: memory.sequence(under: keys),
                 time: current.time
             )
             let tags = tags(manifest.tags, memory, current)
-            return .accepted(manifest, tags: tags.tags, tagsIssued: tags.issued)
+            return .accepted(manifest, tags: tags.tags, tagsIssued: tags.issued, keys: keys ?? [])
         } catch {
             return .refused(error.message)
         }
     }
+
+    /// The ids of the keys that sign manifests, by the last look.
+    public func manifestKeys() async -> [String]? { trust?.manifestKeys }
 
     /// Judges an assignment by what is trusted now.
     public func judge(_ assignment: UpdateManifest.Assignment, memory: NodeMemory) async -> AssignmentVerdict {
