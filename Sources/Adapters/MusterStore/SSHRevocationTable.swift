@@ -63,6 +63,9 @@ extension StoreTransaction {
     }
 
     /// Marks certificates as revoked and adds whatever else is, as the next version of the KRL; returns that version.
+    ///
+    /// Versions are seconds since 1970, or one more than the last: a register that was restored is ahead of every node again
+    /// with its first revocation.
     public func revoke(
         serials: [Int64],
         others: [StoredRevoked],
@@ -72,7 +75,10 @@ extension StoreTransaction {
         statement: StatementID?,
         at time: UTCTime
     ) throws -> Int64 {
-        let row = try sql.row("UPDATE counters SET value = value + 1 WHERE name = 'ssh-krl' RETURNING value", [])
+        let row = try sql.row(
+            "UPDATE counters SET value = max(value + 1, $1) WHERE name = 'ssh-krl' RETURNING value",
+            [.integer(time.seconds)]
+        )
         guard let version = try row?.integer(0) else {
             throw StoreError(.corrupt, "the register has lost its counter of KRL versions")
         }

@@ -129,6 +129,33 @@ struct RegisterTests {
         await #expect(throws: StoreError.self) { try await store.write { try $0.put(manifest, of: node) } }
     }
 
+    @Test("A revocation list's version is the time, and always rises: a restored register is ahead again with the next")
+    func revocationVersions() async throws {
+        let fixture = StoreFixture()
+        defer { fixture.remove() }
+        let store = try await fixture.openWithNodes(1)
+        let now = fixture.now
+        func revoke(at time: UTCTime) async throws -> Int64 {
+            try await store.write { transaction in
+                try transaction.revoke(
+                    serials: [],
+                    others: [],
+                    subject: "serial 1",
+                    reason: "lost",
+                    actor: "ada",
+                    statement: nil,
+                    at: time
+                )
+            }
+        }
+        #expect(try await store.read { try $0.revocationVersion() } == 1)
+        let first = try await revoke(at: now)
+        #expect(first == max(2, now.seconds))
+        #expect(try await revoke(at: now) == first + 1)
+        #expect(try await revoke(at: now.adding(seconds: -3600)) == first + 2)
+        #expect(try await revoke(at: now.adding(seconds: 3600)) == max(first + 3, now.seconds + 3600))
+    }
+
     @Test("A manifest's sequence begins anew behind one that no node takes")
     func endOfSequence() async throws {
         let fixture = StoreFixture()

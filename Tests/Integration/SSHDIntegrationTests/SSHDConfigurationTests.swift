@@ -256,6 +256,43 @@ extension SSHDIntegrationTests {
         }
     }
 
+    @Test("a stolen revocations key locks nobody out by the CA's key, nor for good by the highest version")
+    func stolenRevocationsKey() async throws {
+        try await withSSHNode { node in
+            let certificate = try node.certificate()
+            try await node.publish { try $0.revoke(serials: [7]) }
+            try await node.publish { fleet in
+                try fleet.revoke(serials: [7])
+                let keys = SSHRevocations(keys: [try FleetSimulator.userAuthority.ssh])
+                fleet.revocationList = try keys.list(version: UInt64(fleet.revocationsVersion), date: fleet.time).bytes
+                fleet.snapshotVersion += 1
+                fleet.timestampVersion += 1
+                try fleet.publish()
+            }
+            #expect(await node.report()?.problem.contains("lock everybody out") == true)
+            #expect(try await node.logIn(certificate).isLogin)
+            // Every certificate of the CA by its serial, at the highest version.
+            try await node.publish { fleet in
+                fleet.revocationsVersion = Int64.max / 2 - 1
+                try fleet.revoke(serials: [certificate.content.serial])
+            }
+            #expect(await node.report()?.krlVersion == Int64.max / 2)
+            #expect(try await node.logIn(certificate).isDenied)
+            // The fleet replaces the keys, and the honest list is taken.
+            try await node.publish { fleet in
+                fleet.snapshotKey = TestKey("next snapshot")
+                fleet.timestampKey = TestKey("next timestamp")
+                fleet.revocationsKey = TestKey("next revocations")
+                fleet.rootVersion += 1
+                fleet.targetsVersion += 1
+                fleet.revocationsVersion = 20
+                try fleet.revoke(serials: [7])
+            }
+            #expect(await node.report()?.krlVersion == 21)
+            #expect(try await node.logIn(certificate).isLogin)
+        }
+    }
+
     @Test("an agent that was killed between two steps finishes or undoes the change at its next start")
     func killedBetween() async throws {
         try await withSSHNode { node in

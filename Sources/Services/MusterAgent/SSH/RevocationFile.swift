@@ -1,27 +1,52 @@
+import CanonicalJSON
 import Glibc
+import MusterModel
 import MusterSystem
 import OpenSSHFormats
 
-/// The KRL that sshd reads for each login: replaced whole, never by an older one, never by one that sshd could not read.
+/// The KRL that sshd reads for each login: replaced whole, never by an older one, never by one that sshd could not read, and
+/// never by one that would lock everybody out.
 ///
 /// The agent keeps a copy of what the fleet signed, so that a list which somebody removed or altered comes back at the next
-/// look, and does not wait for the service.
+/// look, and does not wait for the service. Beside it is noted who signed it:
+/// ```
+/// {"fleet": "…", "keys": ["key id of the role revocations", …]}
+/// ```
+/// Versions count under the same keys only: whoever stole one may have raised the version as far as it goes, and that ends
+/// with the key.
 struct RevocationFile: Sendable {
-    let path: String
-    let copy: String
+    let paths: SSHPaths
+    let fleet: FleetID
     let program: SSHDProgram
+
+    /// The highest version of a list: a service counts seconds and comes nowhere near.
+    static let versionLimit = UInt64(Int64.max / 2)
+
+    /// Most bytes of the note about the copy: 1024 key ids of 256 bytes, and what JSON adds.
+    private static let originLimit = 1 << 20
 
     /// Why a KRL was not taken; the one that was there still is.
     struct Refusal: Error, Sendable {
         let message: String
     }
 
+    /// Who signed the copy.
+    private struct Origin: Hashable {
+        let fleet: FleetID
+        let keys: [String]
+    }
+
     /// The newest list that the fleet signed, as it came; nil before the first.
-    var newest: [UInt8]? { try? BoundedFile.read(copy, limit: SSHRevocationList.byteLimit) }
+    var newest: [UInt8]? {
+        if let origin, origin.fleet != fleet { return nil }
+        return try? BoundedFile.read(paths.revocationsCopy, limit: SSHRevocationList.byteLimit)
+    }
 
     /// The list as sshd reads it; nil where there is none, or a damaged one.
     func present() -> SSHRevocationList? {
-        guard let bytes = try? BoundedFile.read(path, limit: SSHRevocationList.byteLimit) else { return nil }
+        guard let bytes = try? BoundedFile.read(paths.revocations, limit: SSHRevocationList.byteLimit) else {
+            return nil
+        }
         return try? SSHRevocationList(bytes: bytes)
     }
 
@@ -30,12 +55,25 @@ struct RevocationFile: Sendable {
     func prepare() async throws(Refusal) {
         let empty = try? SSHRevocationList(version: 0, date: 0, comment: "", sections: []).bytes
         guard let right = newest ?? empty else { throw Refusal(message: "an empty revocation list cannot be made") }
-        if (try? BoundedFile.read(path, limit: SSHRevocationList.byteLimit)) == right { return }
+        if (try? BoundedFile.read(paths.revocations, limit: SSHRevocationList.byteLimit)) == right { return }
         try await write(right)
     }
 
-    /// Takes a list that the fleet signed; `version` is what the signed description says, where it does.
-    func install(_ bytes: [UInt8], version: UInt64?) async throws(Refusal) {
+    /// Notes that these keys sign `list` now, where it is the copy, or where an older agent noted nothing of its copy.
+    func note(_ keys: [String], for list: [UInt8]) throws(Refusal) {
+        let now = Origin(fleet: fleet, keys: keys)
+        guard origin != now, let newest, origin == nil || newest == list else { return }
+        try keep(now)
+    }
+
+    /// Takes a list that the fleet signed by one of `keys`; `version` is what the signed description says, where it does, and
+    /// `authorities` are the user CAs that the fleet trusts now.
+    func install(
+        _ bytes: [UInt8],
+        version: UInt64?,
+        keys: [String],
+        authorities: [SSHPublicKey]
+    ) async throws(Refusal) {
         let list: SSHRevocationList
         do throws(SSHFormatError) {
             list = try SSHRevocationList(bytes: bytes)
@@ -45,14 +83,72 @@ struct RevocationFile: Sendable {
         if let version, list.version != version {
             throw Refusal(message: "the revocation list is version \(list.version), but \(version) was signed")
         }
-        if let newest = newest.flatMap({ try? SSHRevocationList(bytes: $0) }), list.version < newest.version {
+        if let objection = Self.objection(to: list, authorities) { throw Refusal(message: objection) }
+        let now = Origin(fleet: fleet, keys: keys)
+        if origin == nil || origin == now, let lowest = lowestVersion(authorities), list.version < lowest {
             throw Refusal(
-                message: "the revocation list went back from version \(newest.version) to \(list.version)"
+                message: "the revocation list went back from version \(lowest) to \(list.version), and the newer one "
+                    + "stays: where the service's register was restored from an older copy, revoke again what was revoked since "
+                    + "('muster ssh revoke'); where it was not, its keys are in other hands "
+                    + "('muster fleet renew --rotate-service-keys')"
             )
         }
         try await write(bytes)
         do throws(SystemError) {
-            try AtomicFile.write(bytes, to: copy)
+            try AtomicFile.write(bytes, to: paths.revocationsCopy)
+        } catch {
+            throw Refusal(message: "\(error)")
+        }
+        // Last: a note of the new keys beside a list of the old ones would make its version count again.
+        try keep(now)
+    }
+
+    /// Why no honest service publishes such a list; nil where one may.
+    private static func objection(to list: SSHRevocationList, _ authorities: [SSHPublicKey]) -> String? {
+        let stolen = "somebody else has the service's keys: 'muster fleet renew --rotate-service-keys'"
+        guard list.version <= versionLimit else {
+            return "the revocation list is not taken: there is no room above its version \(list.version); \(stolen)"
+        }
+        for section in list.sections {
+            switch section {
+            case .certificates, .sha256: continue
+            case .keys, .sha1:
+                return "the revocation list \(list.version) is not taken: it names keys as no service of a fleet does; "
+                    + stolen
+            }
+        }
+        if let authority = authorities.first(where: { list.revokes($0) }) {
+            return "the revocation list \(list.version) is not taken: it revokes the user CA \(authority.fingerprint), "
+                + "which the fleet trusts, and would lock everybody out; trade that CA first ('muster ssh rotate user'), "
+                + "or, where nobody revoked it, \(stolen)"
+        }
+        return nil
+    }
+
+    /// The version of the copy; nil where it is none that would be taken today.
+    private func lowestVersion(_ authorities: [SSHPublicKey]) -> UInt64? {
+        guard let list = newest.flatMap({ try? SSHRevocationList(bytes: $0) }),
+            Self.objection(to: list, authorities) == nil
+        else { return nil }
+        return list.version
+    }
+
+    // MARK: - Files
+
+    /// Who signed the copy; nil where that is not noted.
+    private var origin: Origin? {
+        let read = try? StateFile.load(paths.revocationsOrigin, limit: Self.originLimit) { fields throws(JSONError) in
+            Origin(fleet: try fields.name("fleet"), keys: try fields.strings("keys", limit: 1024, each: 256))
+        }
+        return read ?? nil
+    }
+
+    private func keep(_ origin: Origin) throws(Refusal) {
+        let json: JSONValue = [
+            "fleet": .string(origin.fleet.text), "keys": .array(origin.keys.map { .string($0) }),
+        ]
+        do throws(SystemError) {
+            try StateFile.store(json, paths.revocationsOrigin)
         } catch {
             throw Refusal(message: "\(error)")
         }
@@ -60,6 +156,7 @@ struct RevocationFile: Sendable {
 
     /// Writes beside, lets OpenSSH look, then renames.
     private func write(_ bytes: [UInt8]) async throws(Refusal) {
+        let path = paths.revocations
         let candidate = path + ".new"
         do throws(SystemError) {
             try AtomicFile.write(bytes, to: candidate, mode: 0o644)

@@ -26,12 +26,19 @@ struct SSHPaths: Sendable {
     var trust: String { agent + "/ssh-trust.json" }
     /// The newest KRL that the fleet signed, to put back what is removed or altered.
     var revocationsCopy: String { agent + "/ssh-revoked.krl" }
+    /// Which fleet signed that KRL, and by which keys.
+    var revocationsOrigin: String { agent + "/ssh-revoked.json" }
     /// What of sshd's configuration was checked and loaded.
     var setup: String { agent + "/ssh-setup.json" }
     /// A drop-in that is not in its place yet.
     var candidate: String { agent + "/ssh-candidate.conf" }
     /// Logins that the service has not heard of, and how far the log was read.
     var logins: String { agent + "/ssh-logins.json" }
+
+    /// Forgets the newest KRL: what another fleet revoked, and how often, says nothing here.
+    func forgetRevocations() throws(SystemError) {
+        for path in [revocationsOrigin, revocationsCopy] { try AtomicFile.remove(path) }
+    }
 
     /// The certificate of a host key; of the keys of one kind, the second has number 2.
     func hostCertificate(_ kind: SSHKeyKind, number: Int = 1) -> String {

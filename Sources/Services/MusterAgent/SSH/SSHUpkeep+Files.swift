@@ -71,7 +71,7 @@ extension SSHUpkeep {
 
     private func learnRevocations(_ trust: inout FleetTrust, _ problems: inout [String]) async throws(TrustProblem) {
         // A fleet that has revoked nothing yet has no metadata of the role.
-        guard trust.metadata.snapshot?.role("revocations") != nil else { return }
+        guard trust.metadata.snapshot?.role(Self.revocationsRole) != nil else { return }
         let present = revocations.newest
         let content = try await source.content(
             Self.revocationsTarget,
@@ -79,10 +79,17 @@ extension SSHUpkeep {
             limit: SSHRevocationList.byteLimit,
             known: present
         )
-        guard let content, content.bytes != present else { return }
+        guard let content, let keys = trust.keyIDs(of: Self.revocationsRole) else { return }
         do {
             try paths.create()
-            try await revocations.install(content.bytes, version: Self.version(content.file))
+            try revocations.note(keys, for: content.bytes)
+            guard content.bytes != present else { return }
+            try await revocations.install(
+                content.bytes,
+                version: Self.version(content.file),
+                keys: keys,
+                authorities: authorities?.userAuthorities.trusted(at: clock.now()).map(\.publicKey) ?? []
+            )
             nextCertificate = nil
             logger.notice("revocation list installed", metadata: ["version": "\(Self.version(content.file) ?? 0)"])
         } catch let refusal as RevocationFile.Refusal {
@@ -94,6 +101,8 @@ extension SSHUpkeep {
 
     /// The path of the KRL in the repository.
     static let revocationsTarget = "ssh/revoked.krl"
+    /// The role that signs it.
+    private static let revocationsRole = "revocations"
 
     /// `custom: {"muster": {"krl_version": N}}` of the signed description; nil where it does not say.
     private static func version(_ file: TargetFile) -> UInt64? {

@@ -75,7 +75,7 @@ public actor SSHUpkeep: SSHReporting {
         self.clock = clock
         self.logger = logger
         setup = SSHDSetup(options: options, paths: ssh, logger: logger)
-        revocations = RevocationFile(path: ssh.revocations, copy: ssh.revocationsCopy, program: program)
+        revocations = RevocationFile(paths: ssh, fleet: enrollment.fleet, program: program)
         setupBackoff = Backoff(Backoff.Policy(first: 30000, longest: 600_000), seed: clock.random())
         certificateBackoff = Backoff(Backoff.Policy(first: 5000, longest: 600_000), seed: clock.random())
         let (wakes, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -179,7 +179,9 @@ public actor SSHUpkeep: SSHReporting {
     private func leave(_ problems: inout [String]) async {
         do throws(SSHDSetup.Problem) {
             if program.exists { try await setup.withdraw() }
-            for path in [paths.login, paths.userAuthorities] { unlink(path) }
+            for path in [paths.login, paths.userAuthorities, paths.revocationsOrigin, paths.revocationsCopy] {
+                unlink(path)
+            }
             isOn = false
             facts = SSHReport()
         } catch {

@@ -20,6 +20,7 @@ struct Revoking: Sendable {
     ) async throws -> StatementReply {
         let trust = try SSHSide.trust(check.publication)
         try check.require(signed.statement, signers: signers, node: nil)
+        try Self.checkDoors(body.subject, trust, at: check.time)
         let statement = signed.statement
         let (version, count) = try await service.ssh.revoking.pass {
             try await service.store.write { transaction in
@@ -57,6 +58,17 @@ struct Revoking: Sendable {
             state: "accepted",
             detail: "\(body.subject.words): \(certificates) revoked by version \(version) of the list; "
                 + "'muster ssh status' says how far it has come"
+        )
+    }
+
+    /// Refuses to revoke a CA that nodes trust: sshd would let nobody in any more, and no node takes such a list.
+    private static func checkDoors(_ subject: RevokeBody.Subject, _ trust: SSHTrust, at time: UTCTime) throws(Problem) {
+        guard case .publicKey(let key) = subject,
+            trust.userAuthorities.trusted(at: time).contains(where: { $0.publicKey == key })
+        else { return }
+        throw .conflict(
+            "\(key.fingerprint) is a user CA that the fleet trusts, and no node takes a list that locks everybody out: trade "
+                + "the CA ('muster ssh rotate user'); what a stolen one signs opens no door without an operator's statement"
         )
     }
 
