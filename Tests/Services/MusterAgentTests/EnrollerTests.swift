@@ -94,6 +94,36 @@ import Testing
         #expect(try Enrollment.load(AgentPaths(folder.path)) == nil)
     }
 
+    @Test("what an aborted attempt with another fleet left is not trusted: the root is that of the fleet joined")
+    func leftoverRoot() async throws {
+        let folder = try TemporaryFolder()
+        var changed = try FleetSimulator(time: WallClock.now())
+        changed.rootKeys = [TestKey("x-1"), TestKey("x-2"), TestKey("x-3")]
+        try changed.publishAnotherFleet()
+        let other = changed
+        let aborted = try statement(other, by: "eve")
+        await #expect(throws: EnrollmentError.self) {
+            try await enroll(other, token: other.fleet, statement: aborted, seen: Seen(), folder: folder)
+        }
+        #expect(try folder.read("tuf/root.json") == other.files["metadata/1.root.json"])
+        try folder.write("ssh-revoked.krl", [1])
+        try folder.write("memory.json", [1])
+        let fleet = try FleetSimulator(time: WallClock.now())
+        let joined = try statement(fleet, by: "ada")
+        for _ in 0..<2 {
+            let enrollment = try await enroll(
+                fleet,
+                token: fleet.fleet,
+                statement: joined,
+                seen: Seen(),
+                folder: folder
+            )
+            #expect(enrollment.fleet == fleet.fleet)
+            #expect(try folder.read("tuf/root.json") == fleet.files["metadata/1.root.json"])
+            #expect(try folder.read("ssh-revoked.krl") == nil && folder.read("memory.json") == nil)
+        }
+    }
+
     @Test("an enroll statement by nobody in the policy is refused, and the service never sees the secret")
     func forgedStatement() async throws {
         let fleet = try FleetSimulator(time: WallClock.now())

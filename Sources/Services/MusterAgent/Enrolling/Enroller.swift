@@ -8,6 +8,7 @@ import MusterSystem
 import MusterTrust
 import SignatureVerification
 import TUFClient
+import TUFTrust
 
 /// Why a node did not join.
 public struct EnrollmentError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -99,6 +100,7 @@ public struct Enroller: Sendable {
         let metadata = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/metadata/")
         let targets = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/targets/")
         let tuf = TUFClient(directory: MetadataDirectory(paths.metadata), fetcher: metadata)
+        try forgetOthers(fleet)
         if MetadataDirectory(paths.metadata).read("root") == nil {
             guard let root = try await metadata.fetch("1.root.json", limit: 512_000) else {
                 throw EnrollmentError("\(client.service) has no fleet yet, or is no fleet service")
@@ -112,6 +114,17 @@ public struct Enroller: Sendable {
             try tuf.initialize(root: root, at: clock.now())
         }
         return try await FleetTrustSource(client: tuf, targets: targets).refresh(at: clock.now(), previous: nil)
+    }
+
+    /// Metadata that an earlier attempt left count only where they began at this fleet's first root.
+    ///
+    /// The first root is written before there are any metadata, so one that is missing or another's says where they are from.
+    private func forgetOthers(_ fleet: FleetID) throws(SystemError) {
+        let first = try? BoundedFile.read(paths.firstRoot, limit: TUFLimits().root)
+        if let first, Hex.encode(Digest.sha256(first)) == fleet.text { return }
+        try Directory.removeTree(paths.metadata)
+        try AtomicFile.remove(paths.firstRoot)
+        try SSHPaths(paths).forgetRevocations()
     }
 
     private func verify(
@@ -173,7 +186,10 @@ public struct Enroller: Sendable {
             statement: statement
         )
         // What another enrollment remembered is not this node's.
-        if let present, present.node != node { try AtomicFile.remove(paths.memory) }
+        if present?.node != node {
+            try AtomicFile.remove(paths.memory)
+            try SSHPaths(paths).forgetRevocations()
+        }
         try enrollment.store(paths)
         return enrollment
     }
