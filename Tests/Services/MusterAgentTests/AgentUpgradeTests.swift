@@ -70,6 +70,25 @@ import Testing
         }
     }
 
+    @Test("a replayed statement that found its file installed already does not undo the roll-back that came after it")
+    func replayedWithoutWork() async throws {
+        try await withNode { node in
+            let first = try await node.release(TestPackage("probe", "1.0"))
+            let second = try await node.release(TestPackage("probe", "2.0"))
+            for (path, seed) in [(first, "a"), (second, "b"), (second, "idle")] {
+                let rollout = try node.assign(path, seed: seed)
+                #expect(try await node.turn() == nil)
+                #expect(try node.outcome(rollout)?.state == .confirmed)
+            }
+            try node.assign(first, seed: "c", rollBack: true)
+            #expect(try await node.turn() == nil)
+            #expect(try node.content() == "1.0\n")
+            try node.assign(second, seed: "idle")
+            #expect(try await node.turn() == nil)
+            #expect(try node.content() == "1.0\n")
+        }
+    }
+
     @Test("a replayed manifest, and one for another node or by another key, change nothing")
     func manifests() async throws {
         try await withNode { node in

@@ -13,6 +13,8 @@ extension UpgradeRunner {
         if await state.memory.installed[package] == journal.installedRelease,
             try await packageState(journal.release) == .installed(version: journal.release.version)
         {
+            // Obeyed without any work: offered again after a roll-back, it would undo that.
+            try await useUp(journal.assignment.statement.statement)
             return .done(.confirmed(""))
         }
         guard let failure = try await whileCarried({ await downloadFailure(journal.installedRelease) }) else {
