@@ -14,7 +14,7 @@ public struct MetadataDirectory: Sendable {
     }
 
     /// The stored metadata of a role; nil where there is none, or none that can be read.
-    public func read(_ role: String, limit: Int = 50_000_000) -> [UInt8]? {
+    public func read(_ role: String, limit: Int = 5_000_000) -> [UInt8]? {
         (try? BoundedFile.readIfPresent(file(role), limit: limit)) ?? nil
     }
 

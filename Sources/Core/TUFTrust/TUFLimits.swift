@@ -10,19 +10,24 @@ public struct TUFLimits: Sendable {
     public var root = 512_000
     /// Bytes of timestamp metadata.
     public var timestamp = 16_384
-    /// Bytes of snapshot metadata, where the timestamp names no length.
+    /// Bytes of snapshot metadata.
     public var snapshot = 2_000_000
-    /// Bytes of targets metadata, where the snapshot names no length.
+    /// Bytes of targets metadata: some 10,000 releases, and what a fleet service takes at most.
     public var targets = 5_000_000
-
-    /// Bytes of any metadata, even where a signed length says more.
-    public var ceiling = 50_000_000
+    /// Bytes of targets metadata of single roles that need fewer, by name.
+    public var roles: [String: Int] = [:]
 
     /// The limits of the TUF reference implementation.
+    ///
+    /// They hold whatever length is signed: that of snapshot metadata is named by the timestamp key and that of targets
+    /// metadata by the snapshot key, which a service has online, and a small machine must be able to hold them parsed.
     public init() {}
 
-    /// The limit for metadata that its parent describes: the length given, within reason, else the default.
-    func length(_ file: MetaFile, default limit: Int) -> Int {
-        file.length.map { min($0, ceiling) } ?? limit
+    /// The limit for metadata that its parent describes: the length given, within `limit`.
+    func length(_ file: MetaFile, within limit: Int) -> Int {
+        min(file.length ?? limit, limit)
     }
+
+    /// Most bytes of a role's targets metadata.
+    func length(ofTargets role: String) -> Int { min(roles[role] ?? targets, targets) }
 }

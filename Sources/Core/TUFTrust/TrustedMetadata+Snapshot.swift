@@ -5,7 +5,7 @@ extension TrustedMetadata {
     /// How the current snapshot is to be fetched: its version, and how many bytes at most.
     public func snapshotToFetch() throws(TUFTrustError) -> (version: Int64, limit: Int) {
         let file = try currentTimestamp().snapshot
-        return (file.version, limits.length(file, default: limits.snapshot))
+        return (file.version, limits.length(file, within: limits.snapshot))
     }
 
     /// Takes snapshot metadata: what the timestamp names, signed, no role in it older than trusted or gone, not expired.
@@ -16,7 +16,7 @@ extension TrustedMetadata {
         from origin: Origin = .repository
     ) throws(TUFTrustError) -> Outcome {
         let named = try currentTimestamp().snapshot
-        let limit = origin == .cache ? limits.ceiling : limits.length(named, default: limits.snapshot)
+        let limit = origin == .cache ? limits.snapshot : limits.length(named, within: limits.snapshot)
         let isNamed = Self.matches(bytes, named)
         if origin == .repository, !isNamed {
             throw TUFTrustError(.mixAndMatch, "snapshot: length or hash is not what the timestamp names")

@@ -5,7 +5,7 @@ extension TrustedMetadata {
     /// How a role's current targets metadata is to be fetched: its version, and how many bytes at most.
     public func targetsToFetch(_ role: String = "targets") throws(TUFTrustError) -> (version: Int64, limit: Int) {
         let file = try described(role)
-        return (file.version, limits.length(file, default: limits.targets))
+        return (file.version, limits.length(file, within: limits.length(ofTargets: role)))
     }
 
     /// Takes top-level targets metadata: what the snapshot names, signed by the root's targets keys, not expired.
@@ -57,7 +57,7 @@ extension TrustedMetadata {
         guard Self.matches(bytes, described) else {
             throw TUFTrustError(.mixAndMatch, "\(role): length or hash is not what the snapshot names")
         }
-        let limit = limits.length(described, default: limits.targets)
+        let limit = limits.length(described, within: limits.length(ofTargets: role))
         let envelope = try Self.envelope(bytes, role: role, type: "targets", limit: limit)
         try TUFSignatureThreshold.verify(envelope, keys: keys, threshold: threshold, what: "\(role) (for \(delegator))")
         let next = try Self.read(role, envelope) { envelope throws(JSONError) in try Targets(envelope) }

@@ -164,7 +164,8 @@ public struct AgentAssembly: Sendable {
         let client = TUFClient(
             directory: MetadataDirectory(paths.metadata),
             fetcher: metadata,
-            pinnedRoot: firstRoot(fleet)
+            pinnedRoot: firstRoot(fleet),
+            limits: FleetTrustSource.limits
         )
         return FleetTrustSource(client: client, targets: targets)
     }

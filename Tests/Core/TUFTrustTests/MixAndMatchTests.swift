@@ -94,4 +94,31 @@ import Testing
             try TrustedMetadata(trustedRoot: huge, time: RepositorySimulator.day)
         }
     }
+
+    @Test("endless data: however long metadata are signed to be, no more than the limit is read")
+    func endlessBySignature() throws {
+        var repository = try RepositorySimulator()
+        guard case .object(var signed) = try repository.signed("timestamp") else { return }
+        signed["meta"] = ["snapshot.json": ["version": 1, "length": 50_000_000]]
+        try repository.serve(.object(signed), as: "timestamp")
+        var client = try TrustingClient(repository)
+        _ = try client.trusted.updateTimestamp(repository.current("timestamp"))
+        #expect(try client.trusted.snapshotToFetch().limit == TUFLimits().snapshot)
+    }
+
+    @Test("endless data: a role that needs few bytes has few")
+    func smallRole() throws {
+        let repository = try RepositorySimulator()
+        var limits = TUFLimits()
+        limits.roles["targets"] = 100
+        var trusted = try TrustedMetadata(
+            trustedRoot: repository.firstRoot,
+            time: RepositorySimulator.day,
+            limits: limits
+        )
+        _ = try trusted.updateTimestamp(repository.current("timestamp"))
+        _ = try trusted.updateSnapshot(repository.current("snapshot"))
+        #expect(try trusted.targetsToFetch().limit <= 100)
+        #expect(throws: TUFTrustError.of(.tooLong)) { try trusted.updateTargets(repository.current("targets")) }
+    }
 }

@@ -99,7 +99,11 @@ public struct Enroller: Sendable {
     private func establish(_ fleet: FleetID) async throws -> FleetTrust {
         let metadata = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/metadata/")
         let targets = TransportFetcher(service: client.service, transport: client.transport, folder: "/tuf/targets/")
-        let tuf = TUFClient(directory: MetadataDirectory(paths.metadata), fetcher: metadata)
+        let tuf = TUFClient(
+            directory: MetadataDirectory(paths.metadata),
+            fetcher: metadata,
+            limits: FleetTrustSource.limits
+        )
         try forgetOthers(fleet)
         if MetadataDirectory(paths.metadata).read("root") == nil {
             guard let root = try await metadata.fetch("1.root.json", limit: 512_000) else {

@@ -48,6 +48,13 @@ public struct FleetTrustSource: Sendable {
     private let client: TUFClient
     private let targets: any TUFFetcher
 
+    /// How much of a fleet's metadata is read: the roles that the service signs itself name a file at most.
+    static let limits: TUFLimits = {
+        var limits = TUFLimits()
+        for role in ["revocations", "manifest"] { limits.roles[role] = 65_536 }
+        return limits
+    }()
+
     /// A source of the client's metadata and of target files from `targets`.
     public init(client: TUFClient, targets: any TUFFetcher) {
         self.client = client
