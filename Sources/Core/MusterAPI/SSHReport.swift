@@ -99,7 +99,8 @@ public struct SSHReport: Hashable, Sendable {
         hostCertificates = try objects("host_certificates", 16).map { entry throws(JSONError) in
             try HostCertificate(entry)
         }
-        logins = try objects("logins", Self.loginLimit).map { entry throws(JSONError) in try Login(entry) }
+        // One that makes no sense must not cost the report: whoever can write to sshd's log could silence the node.
+        logins = try objects("logins", Self.loginLimit).compactMap { try? Login($0) }
     }
 
     /// The member as it is sent.
@@ -133,12 +134,14 @@ extension SSHReport.HostCertificate {
 
 extension SSHReport.Login {
     /// Reads a login, as a report or a node's own file holds it.
+    ///
+    /// Long texts are cut, not refused: an agent of before this rule wrote three bytes for each that was no text.
     public init(_ fields: JSONFields) throws(JSONError) {
         self.init(
             serial: try fields.integer("serial"),
-            keyID: try fields.string("key_id", limit: 1024),
-            user: try fields.string("user", limit: 256),
-            address: try fields.string("address", limit: 256),
+            keyID: try fields.string("key_id", limit: 4096).bounded(1024),
+            user: try fields.string("user", limit: 4096).bounded(256),
+            address: try fields.string("address", limit: 4096).bounded(256),
             time: try fields.milliseconds("time")
         )
     }

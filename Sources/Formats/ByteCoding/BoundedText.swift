@@ -1,14 +1,27 @@
 extension String {
-    /// The text, cut at its end to at most `limit` bytes of UTF-8; no character is cut in two.
+    /// The text, cut at its end to at most `limit` bytes of UTF-8.
+    ///
+    /// No character is cut in two, but for a first one that is longer than all that may be: one can be of any length.
     public func bounded(_ limit: Int) -> String {
         guard utf8.count > limit else { return self }
-        var text = ""
+        var end = startIndex
         var length = 0
-        for character in self {
-            length += character.utf8.count
+        for index in indices {
+            length += self[index].utf8.count
             guard length <= limit else { break }
-            text.append(character)
+            end = self.index(after: index)
         }
-        return text
+        return end == startIndex ? boundedByScalars(limit) : String(self[..<end])
+    }
+
+    private func boundedByScalars(_ limit: Int) -> String {
+        var scalars = String.UnicodeScalarView()
+        var length = 0
+        for scalar in unicodeScalars {
+            length += scalar.utf8.count
+            guard length <= limit else { break }
+            scalars.append(scalar)
+        }
+        return String(scalars)
     }
 }

@@ -18,6 +18,8 @@ import Testing
         #expect("aé".bounded(2) == "a")
         #expect("ae\u{301}x".bounded(3) == "a")
         #expect("é".bounded(0) == "")
+        // One character of 2001 bytes.
+        #expect(("e" + String(repeating: "\u{301}", count: 1000)).bounded(4) == "e\u{301}")
     }
 
     @Test(

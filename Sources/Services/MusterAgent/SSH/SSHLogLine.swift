@@ -1,3 +1,5 @@
+import ByteCoding
+
 /// A login by certificate, as sshd's log tells it.
 ///
 /// ```
@@ -33,10 +35,11 @@ struct SSHLogLine: Hashable, Sendable {
             let kind = rest.take(until: " "), kind.text.hasSuffix("-CERT"),
             let fingerprint = rest.take(until: " ID "), fingerprint.text.hasPrefix("SHA256:")
         else { return nil }
-        self.user = user.prefix(256).text
-        self.address = address.prefix(256).text
+        // What is no text grows while it is repaired, and a report of a text too long is refused whole.
+        self.user = user.prefix(256).text.bounded(256)
+        self.address = address.prefix(256).text.bounded(256)
         let (keyID, serial, authority) = Self.end(rest)
-        self.keyID = keyID.prefix(512).text
+        self.keyID = keyID.prefix(512).text.bounded(512)
         self.serial = serial
         self.authority = authority
     }

@@ -29,18 +29,17 @@ struct SSHLogRecord: Hashable, Sendable {
 
     init() {}
 
-    init(_ fields: JSONFields) throws(JSONError) {
-        if fields.has("inode") {
-            position = SSHLogFile.Position(
-                inode: UInt64(try fields.integer("inode")),
-                offset: try fields.integer("offset")
-            )
+    /// Reads the file; what makes no sense in it is left out, so that it costs nothing else.
+    init(_ fields: JSONFields) {
+        if let inode = try? fields.integer("inode"), let offset = try? fields.integer("offset") {
+            position = SSHLogFile.Position(inode: UInt64(inode), offset: offset)
         }
-        if fields.has("cursor") { cursor = try fields.string("cursor", limit: 1024) }
-        newest = try fields.integer("newest")
-        waiting = try fields.objects("waiting", limit: Self.limit).map { entry throws(JSONError) in
-            Entry(number: try entry.integer("number"), login: try SSHReport.Login(entry))
+        cursor = try? fields.string("cursor", limit: 1024)
+        waiting = ((try? fields.objects("waiting", limit: Self.limit)) ?? []).compactMap { entry -> Entry? in
+            guard let number = try? entry.integer("number"), let login = try? SSHReport.Login(entry) else { return nil }
+            return Entry(number: number, login: login)
         }
+        newest = max((try? fields.integer("newest")) ?? 0, waiting.map(\.number).max() ?? 0)
     }
 
     var json: JSONValue {

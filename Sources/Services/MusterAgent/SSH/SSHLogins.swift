@@ -47,7 +47,7 @@ actor SSHLogins {
         self.logger = logger
         self.arrived = arrived
         let stored = try? StateFile.load(path, limit: SSHLogRecord.byteLimit) { fields throws(JSONError) in
-            try SSHLogRecord(fields)
+            SSHLogRecord(fields)
         }
         record = (stored ?? nil) ?? SSHLogRecord()
     }

@@ -1,4 +1,6 @@
 import ByteCoding
+import CanonicalJSON
+import MusterAPI
 import MusterTestSupport
 import Testing
 
@@ -44,6 +46,47 @@ struct SSHLogLineTests {
             let login = try #require(SSHLogLine(whole[..<end]))
             #expect(login.serial == 0 && login.authority == nil)
         }
+    }
+
+    @Test("bytes that are no text do not make a login longer than a report may carry")
+    func noText() throws {
+        let bad = [UInt8](repeating: 0xFF, count: 600)
+        func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+        let line =
+            bytes("Accepted publickey for ") + bad + bytes(" from ") + bad
+            + bytes(" port 1 ssh2: ED25519-CERT SHA256:abc ID ") + bad + bytes(" (serial 77) CA ED25519 \(fingerprint)")
+        let login = try #require(SSHLogLine(line))
+        #expect(login.user.utf8.count <= 256 && login.address.utf8.count <= 256 && login.keyID.utf8.count <= 512)
+        #expect(login.serial == 77 && !login.user.isEmpty)
+        let reported = SSHReport.Login(
+            serial: 77,
+            keyID: login.keyID,
+            user: login.user,
+            address: login.address,
+            time: UTCTime(seconds: 1)
+        )
+        #expect(try SSHReport(try JSONFields(SSHReport(logins: [reported]).json)).logins == [reported])
+    }
+
+    @Test("a login that makes no sense costs neither the report nor what else is kept")
+    func badLogin() throws {
+        let good: JSONValue = [
+            "serial": 1, "key_id": "k", "user": "root", "address": "::1", "time": 1000, "number": 8,
+        ]
+        let bad: JSONValue = ["serial": -1, "key_id": "k", "user": "root", "address": "::1", "time": 1, "number": 9]
+        // As an agent wrote it that let repaired text grow.
+        let grown = String(repeating: "\u{FFFD}", count: 512)
+        let long: JSONValue = [
+            "serial": 2, "key_id": .string(grown), "user": .string(grown), "address": "::1", "time": 1000, "number": 9,
+        ]
+        let report = try SSHReport(try JSONFields(["logins": [good, bad, long]]))
+        #expect(report.logins.map(\.serial) == [1, 2])
+        #expect(report.logins[1].keyID.utf8.count <= 1024 && report.logins[1].user.utf8.count <= 256)
+        let record = SSHLogRecord(
+            try JSONFields(["newest": "x", "inode": -1, "offset": 7, "cursor": "c", "waiting": [good, bad, long]])
+        )
+        #expect(record.waiting.map(\.login.serial) == [1, 2] && record.newest == 9)
+        #expect(record.position == nil && record.cursor == "c")
     }
 
     @Test("the largest serial is read, one more is not")
