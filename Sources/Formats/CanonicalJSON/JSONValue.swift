@@ -26,7 +26,16 @@ public enum JSONValue: Sendable {
         return writer.bytes
     }
 
+    /// Ordinary JSON for people on one line; what would steer a terminal is escaped.
+    public var lineText: String {
+        var writer = JSONWriter(style: .line)
+        writer.write(self)
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
     /// Ordinary JSON for people, indented by one space as TUF repositories are, ending in a newline.
+    ///
+    /// What would steer a terminal is escaped.
     public var prettyText: String {
         var writer = JSONWriter(style: .pretty)
         writer.write(self)

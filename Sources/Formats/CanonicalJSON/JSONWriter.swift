@@ -1,9 +1,16 @@
+import ByteCoding
+
 /// Writes a `JSONValue` as text.
 struct JSONWriter {
     enum Style {
         case canonical
         case compact
+        /// Compact, for people.
+        case line
+        /// Indented, for people.
         case pretty
+
+        var isForPeople: Bool { self == .line || self == .pretty }
     }
 
     let style: Style
@@ -61,6 +68,7 @@ struct JSONWriter {
     }
 
     private mutating func write(_ text: String) {
+        if style.isForPeople, text.unicodeScalars.contains(where: \.isSteering) { return writeForPeople(text) }
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -74,6 +82,24 @@ struct JSONWriter {
             }
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Escapes everything that would steer the terminal which the text may be shown at.
+    private mutating func writeForPeople(_ text: String) {
+        append("\"")
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": append("\\" + String(scalar))
+            case _ where scalar.value < 0x20: append(Self.escapes[Int(scalar.value)])
+            case _ where scalar.isSteering:
+                for unit in String(scalar).utf16 {
+                    let digits = String(unit, radix: 16)
+                    append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+                }
+            default: append(String(scalar))
+            }
+        }
+        append("\"")
     }
 
     /// The escape of each control character (RFC 8259 section 7), the short one where there is one.

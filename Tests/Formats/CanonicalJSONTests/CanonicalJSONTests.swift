@@ -30,6 +30,14 @@ import Testing
         #expect(try parse(parse(text).prettyText) == parse(text))
     }
 
+    @Test("text for people steers no terminal, and says the same")
+    func harmlessText() throws {
+        let text = "a\"\\\u{1B}[2J\u{7F}\u{9B}\u{202E}\u{E0001}é\n"
+        let written = JSONValue.string(text).prettyText
+        #expect(written == #""a\"\\\u001b[2J\u007f\u009b\u202e\udb40\udc01é\n""# + "\n")
+        #expect(try parse(written) == .string(text))
+    }
+
     @Test(
         "refused: floats, duplicates, surrogates, nonsense",
         arguments: [

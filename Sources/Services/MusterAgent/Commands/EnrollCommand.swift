@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteCoding
 import Glibc
 import MusterClient
 import MusterModel
@@ -36,17 +37,24 @@ struct EnrollCommand: AsyncParsableCommand {
         do {
             result = .success(try await enroll(client))
         } catch {
-            result = .failure(error)
+            result = .failure(Self.harmless(error))
         }
         await client.close()
         let enrollment = try result.get()
         let tags = enrollment.tags.sorted().map(\.text).joined(separator: ", ")
-        print("enrolled as \(enrollment.node) (\(enrollment.name)), tags: \(tags.isEmpty ? "none" : tags)")
+        let text = "enrolled as \(enrollment.node) (\(enrollment.name)), tags: \(tags.isEmpty ? "none" : tags)"
+        print(text.harmless)
+    }
+
+    /// The error with nothing in its words that steers a terminal: some of them are the service's.
+    private static func harmless(_ error: any Error) -> any Error {
+        if error is ValidationError || error is ExitCode { return error }
+        return EnrollmentError("\(error)".harmless)
     }
 
     private func enroll(_ client: MusterClient) async throws -> Enrollment {
         let enroller = Enroller(paths: state.paths, client: client, clock: .system)
-        let name = String((name ?? HostFacts.read().hostName).prefix(253))
+        let name = (name ?? HostFacts.read().hostName).bounded(253)
         guard let fleet else { return try await enroller.enroll(token: try input.token(), name: name) }
         guard let fleet = FleetID(fleet) else { throw ValidationError("--fleet is not \(FleetID.form)") }
         return try await enroller.enroll(fleet: fleet, name: name) { [service] code, link in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteCoding
 import Logging
 import MusterClient
 import MusterSystem
@@ -47,7 +48,11 @@ struct ServeCommand: AsyncParsableCommand {
         if once { assembly.limits.wait = 0 }
         let agent = try await assembly.agent(enrollment, transport: transport)
         if once {
-            try await agent.once()
+            do throws(FleetServiceError) {
+                try await agent.once()
+            } catch {
+                throw FleetServiceError(error.message.harmless)
+            }
         } else {
             await Self.serve(agent)
         }
@@ -73,7 +78,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func logger(_ level: Logger.Level) -> Logger {
-        var logger = Logger(label: "muster-agent") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "muster-agent") { PlainLog(label: $0) }
         logger.logLevel = level
         return logger
     }

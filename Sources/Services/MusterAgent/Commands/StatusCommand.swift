@@ -110,6 +110,7 @@ struct AgentStatus: Sendable {
         }
         if let watched { lines.append("watcher   \(watched.text)") }
         lines += runs.map { "run       \($0.text)" }
-        return lines.joined(separator: "\n")
+        // The service chose the name and some of the reasons, and this is shown at root's terminal.
+        return lines.map(\.harmless).joined(separator: "\n")
     }
 }

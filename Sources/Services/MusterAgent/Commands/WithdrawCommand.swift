@@ -28,7 +28,7 @@ struct WithdrawCommand: AsyncParsableCommand {
         ssh.apply(to: &configuration.ssh)
         let options = configuration.ssh
         guard configuration.managesSSH, SSHDProgram(options: options).exists else { return }
-        var logger = Logger(label: "muster-agent") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "muster-agent") { PlainLog(label: $0) }
         logger.logLevel = .notice
         do {
             try await SSHDSetup(options: options, paths: SSHPaths(state.paths), logger: logger).withdraw()

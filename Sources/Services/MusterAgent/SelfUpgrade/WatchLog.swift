@@ -26,7 +26,8 @@ struct WatchLog: LogHandler {
 
     private func write(_ level: Logger.Level, _ message: Logger.Message, _ more: Logger.Metadata?) {
         let words = metadata.merging(more ?? [:]) { $1 }.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-        let line = Array("\(WallClock.now().wholeSeconds) \(level) \(message)\(words.joined())\n".utf8)
+        let text = "\(WallClock.now().wholeSeconds) \(level) \(message)\(words.joined())"
+        let line = Array((text.harmless + "\n").utf8)
         try? file?.write(line)
         _ = Glibc.write(STDERR_FILENO, line, line.count)
     }

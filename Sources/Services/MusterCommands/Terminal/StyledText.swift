@@ -1,3 +1,5 @@
+import ByteCoding
+
 /// Text whose pieces may stand out on a terminal that shows colours.
 ///
 /// Control characters in the pieces are shown as `?`: what a node or the service says must never steer the terminal.
@@ -73,16 +75,5 @@ struct StyledText: Sendable, Hashable, ExpressibleByStringLiteral {
     }
 
     /// The text with every control character shown as `?`.
-    static func harmless(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "?" : $0 }))
-    }
-
-    /// Whether a character moves, hides or turns text.
-    static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
-    }
+    static func harmless(_ text: String) -> String { text.harmless }
 }

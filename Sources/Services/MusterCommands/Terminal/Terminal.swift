@@ -106,38 +106,12 @@ public final class Terminal: Sendable {
 
     /// A JSON document as the result.
     func json(_ value: JSONValue) {
-        sink(Self.harmless(json: value.prettyText), .output)
+        sink(value.prettyText, .output)
     }
 
     /// One JSON document a line, for what goes on.
     func jsonLine(_ value: JSONValue) {
-        sink(Self.harmless(json: String(decoding: value.jsonBytes, as: UTF8.self)) + "\n", .output)
-    }
-
-    /// The same document with every character escaped that steers a terminal: what a node writes may be looked at.
-    ///
-    /// Those below 0x20 are escaped already; what is left of them lays the document out. Beyond ASCII there is nothing but
-    /// text in strings.
-    private static func harmless(json text: String) -> String {
-        guard text.unicodeScalars.contains(where: isSteering) else { return text }
-        var harmless = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            guard isSteering(scalar) else {
-                harmless.append(scalar)
-                continue
-            }
-            for unit in String(scalar).utf16 {
-                let digits = String(unit, radix: 16)
-                harmless.append(contentsOf: "\\u".unicodeScalars)
-                harmless.append(contentsOf: String(repeating: "0", count: 4 - digits.count).unicodeScalars)
-                harmless.append(contentsOf: digits.unicodeScalars)
-            }
-        }
-        return String(harmless)
-    }
-
-    private static func isSteering(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value >= 0x7F && StyledText.isControl(scalar)
+        sink(value.lineText + "\n", .output)
     }
 
     // MARK: - Redrawing
