@@ -1,3 +1,4 @@
+import ByteCoding
 import Glibc
 
 /// What this machine is.
@@ -31,8 +32,10 @@ public struct HostFacts: Equatable, Sendable {
     /// The kernel's id of this boot.
     public static func bootID() -> String { firstLine("/proc/sys/kernel/random/boot_id") }
 
-    /// The value of `PRETTY_NAME` in the text of an os-release(5) file.
-    static func prettyName(_ text: String) -> String? {
+    /// The value of `PRETTY_NAME` in the text of an os-release(5) file, as much of it as a report takes.
+    static func prettyName(_ text: String) -> String? { wholePrettyName(text)?.bounded(256) }
+
+    private static func wholePrettyName(_ text: String) -> String? {
         for line in text.split(separator: "\n") where line.hasPrefix("PRETTY_NAME=") {
             let value = line.dropFirst("PRETTY_NAME=".count)
             guard let quote = value.first, quote == "\"" || quote == "'", value.last == quote, value.count > 1 else {
@@ -48,7 +51,7 @@ public struct HostFacts: Equatable, Sendable {
             if let bytes = try? BoundedFile.read(path, limit: 65536),
                 let name = prettyName(String(decoding: bytes, as: UTF8.self))
             {
-                return String(name.prefix(200))
+                return name
             }
         }
         return "Linux"

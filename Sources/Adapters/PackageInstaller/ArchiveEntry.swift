@@ -23,6 +23,8 @@ struct ArchiveEntry {
     let permissions: UInt32
     /// Its length as the header states it.
     let length: Int64
+    /// Whether it is named in UTF-8, and a hard link's target is; else `path` is not the name that the archive says.
+    let isText: Bool
 
     /// Whether it is a regular file.
     var isRegular: Bool { kind == .regular }
@@ -32,10 +34,10 @@ struct ArchiveEntry {
     /// Reads a header; refuses paths, of the entry and of a hard link's target, that lead out of the root.
     init(_ entry: OpaquePointer, of archive: ArchiveReader) throws(PackageError) {
         let functions = archive.functions
-        path = try Self.checked(
-            Self.text(functions.archive_entry_pathname_utf8(entry), functions.archive_entry_pathname(entry))
-        )
+        let name = Self.text(functions.archive_entry_pathname_utf8(entry), functions.archive_entry_pathname(entry))
+        path = try Self.checked(name)
         let link = functions.archive_entry_hardlink_utf8(entry) ?? functions.archive_entry_hardlink(entry)
+        isText = [name, Self.text(link, nil)].allSatisfy { String(validating: $0, as: UTF8.self) != nil }
         permissions = UInt32(functions.archive_entry_perm(entry))
         kind =
             if link != nil {

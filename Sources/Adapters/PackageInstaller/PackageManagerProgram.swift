@@ -60,6 +60,8 @@ struct PackageManagerProgram: Sendable {
         let text = lines.map { line in
             String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.properties.generalCategory != .control }))
         }
-        return text.isEmpty ? "nothing" : String(text.joined(separator: "; ").suffix(1200))
+        // Bytes, since a character can be of any length; one that is cut in two is left out.
+        let end = text.joined(separator: "; ").utf8.suffix(1200).drop { $0 & 0xC0 == 0x80 }
+        return end.isEmpty ? "nothing" : String(decoding: end, as: UTF8.self)
     }
 }

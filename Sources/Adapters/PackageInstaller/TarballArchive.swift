@@ -30,7 +30,8 @@ struct TarballArchive {
         case link
     }
 
-    private var kinds: [String: Kind] = [:]
+    /// By path, as bytes: two names that Swift takes for the same text are two files.
+    private var kinds: [[UInt8]: Kind] = [:]
     private var top: String?
     private var budget: ArchiveBudget
 
@@ -79,6 +80,9 @@ struct TarballArchive {
         _ reader: ArchiveReader,
         _ sink: (any TarballSink)?
     ) throws(PackageError) {
+        guard entry.isText else {
+            throw PackageError(.malformed, "\(entry.path.debugDescription), or what it links to, is not named in UTF-8")
+        }
         if entry.path == "." {
             guard entry.isFolder else { throw PackageError(.malformed, "its root is no folder") }
             return
@@ -91,24 +95,24 @@ struct TarballArchive {
         switch entry.kind {
         case .folder:
             try budget.take(reader, entry, limit: 0) { _ in }
-            kinds[path] = .folder
+            kinds[Array(path.utf8)] = .folder
             try sink?.folder(path, permissions: entry.permissions & 0o777)
         case .regular:
-            kinds[path] = .file
+            kinds[Array(path.utf8)] = .file
             try sink?.begin(path, permissions: entry.permissions & 0o777)
             try budget.take(reader, entry, limit: budget.bytes) { sink?.piece($0) }
             try sink?.end()
         case .hardLink(let target):
             let other = try below(target)
-            guard kinds[other] == .file else {
+            guard kinds[Array(other.utf8)] == .file else {
                 throw PackageError(.malformed, "\(entry.path) is a hard link to what is no file before it")
             }
             try budget.take(reader, entry, limit: 0) { _ in }
-            kinds[path] = .file
+            kinds[Array(path.utf8)] = .file
             try sink?.hardLink(path, to: other)
         case .symbolicLink(let target):
             try budget.take(reader, entry, limit: 0) { _ in }
-            kinds[path] = .link
+            kinds[Array(path.utf8)] = .link
             // Checked where nothing is unpacked too.
             let checked = try Self.checkedLink(target, at: path)
             try sink?.link(path, to: checked)
@@ -123,11 +127,12 @@ struct TarballArchive {
     private mutating func below(_ path: String) throws(PackageError) -> String {
         let parts = path.utf8.split(separator: Self.slash, maxSplits: 1).map { String($0) ?? "" }
         let first = parts.first ?? ""
-        if top == nil { top = first }
-        guard first == top else {
+        let top = top ?? first
+        self.top = top
+        guard first.utf8.elementsEqual(top.utf8) else {
             throw PackageError(
                 .malformed,
-                "it holds \(first.prefix(80).debugDescription) beside \((top ?? "").prefix(80).debugDescription): "
+                "it holds \(first.prefix(80).debugDescription) beside \(top.prefix(80).debugDescription): "
                     + "everything must be below one folder"
             )
         }
@@ -140,7 +145,7 @@ struct TarballArchive {
         _ entry: ArchiveEntry,
         _ sink: (any TarballSink)?
     ) throws(PackageError) {
-        switch kinds[path] {
+        switch kinds[Array(path.utf8)] {
         case nil: break
         case .impliedFolder where entry.isFolder: return
         default: throw PackageError(.malformed, "\(entry.path) occurs twice")
@@ -152,7 +157,7 @@ struct TarballArchive {
         var missing: [String] = []
         var parent = Self.parent(of: path)
         while let folder = parent {
-            if let kind = kinds[folder] {
+            if let kind = kinds[Array(folder.utf8)] {
                 guard kind == .folder || kind == .impliedFolder else {
                     throw PackageError(.malformed, "\(entry.path) leads through something that is no folder")
                 }
@@ -163,7 +168,7 @@ struct TarballArchive {
         }
         for folder in missing.reversed() {
             try budget.charge(folder)
-            kinds[folder] = .impliedFolder
+            kinds[Array(folder.utf8)] = .impliedFolder
             try sink?.folder(folder, permissions: nil)
         }
     }

@@ -8,7 +8,7 @@ final class TarballTree: TarballSink {
     private let root: String
     /// Paths in the order in which they were made, and the mode of each.
     private var folders: [String] = []
-    private var modes: [String: UInt32] = [:]
+    private var modes: [[UInt8]: UInt32] = [:]
     private var file: OpenFile?
     private var failure: PackageError?
     private var mode: UInt32 = 0
@@ -19,7 +19,7 @@ final class TarballTree: TarballSink {
     }
 
     func folder(_ path: String, permissions: UInt32?) throws(PackageError) {
-        let isNew = modes.updateValue((permissions ?? 0o755) & 0o755 | 0o700, forKey: path) == nil
+        let isNew = modes.updateValue((permissions ?? 0o755) & 0o755 | 0o700, forKey: Array(path.utf8)) == nil
         guard isNew else { return }
         folders.append(path)
         try attempt("create folder", path) { mkdir($0, 0o700) }
@@ -63,7 +63,7 @@ final class TarballTree: TarballSink {
     /// Gives the folders their modes, the innermost first, and waits until all is on the disk.
     func finish() throws(PackageError) {
         for path in folders.reversed() {
-            try attempt("set the mode of", path) { chmod($0, modes[path] ?? 0o700) }
+            try attempt("set the mode of", path) { chmod($0, modes[Array(path.utf8)] ?? 0o700) }
         }
         do throws(SystemError) {
             try Directory.syncFileSystem(root)

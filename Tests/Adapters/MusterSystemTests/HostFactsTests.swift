@@ -21,6 +21,9 @@ import Testing
         )
         #expect(HostFacts.prettyName("PRETTY_NAME=Plain") == "Plain")
         #expect(HostFacts.prettyName("NAME=x") == nil)
+        // A report takes 256 bytes, whatever characters they are.
+        let long = HostFacts.prettyName("PRETTY_NAME=" + String(repeating: "\u{1F427}", count: 200))
+        #expect(long?.utf8.count == 256)
     }
 
     @Test("listening sockets are read from the kernel's table, others are not")

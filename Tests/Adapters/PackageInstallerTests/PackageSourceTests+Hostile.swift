@@ -92,6 +92,14 @@ extension PackageSourceTests {
             ("a file beside the folder", { $0.file("evil") }),
             ("a folder without a version", { $0.file("probe/a") }),
             ("a folder with another's name", { $0.file("Probe-1/a") }),
+            ("a name that is not UTF-8", { $0.file(bytes: Array("probe-1/a".utf8) + [0xE9]) }),
+            (
+                "hard link to a name that is not UTF-8",
+                {
+                    $0.file("probe-1/\u{FFFD}")
+                    $0.hardLink("probe-1/a", toBytes: Array("probe-1/".utf8) + [0xE9])
+                }
+            ),
             ("nothing", { _ in }),
         ]
 
@@ -107,6 +115,21 @@ extension PackageSourceTests {
             let installer = TarballInstaller(root: fixture.root, limits: SourceFixture.limits)
             await #expect(throws: PackageError(.malformed, ""), "\(what)") { try await installer.install(file) }
             #expect(try fixture.folder.names(in: "root").isEmpty, "\(what)")
+        }
+
+        @Test("names that only look the same are two files, and two folders with modes of their own")
+        func sameText() async throws {
+            var tar = TarBuilder()
+            tar.folder("probe-1/")
+            for name in ["e\u{301}", "\u{E9}"] { tar.file("probe-1/" + name) }
+            let file = try fixture.file("probe-1.tar.gz", try await ArchiveBuilder.compressed(tar.archive))
+            #expect(try PackageFile.inspect(file).identity.name == "probe")
+            let tree = TarballTree(fixture.folder.file("tree"))
+            try tree.folder("", permissions: nil)
+            try tree.folder("e\u{301}", permissions: 0o700)
+            try tree.folder("\u{E9}", permissions: 0o755)
+            try tree.finish()
+            #expect(try fixture.folder.names(in: "tree").count == 2)
         }
 
         @Test("links that stay within are kept as they are")

@@ -86,7 +86,8 @@ public struct NodeRun: Hashable, Sendable {
             try RunOutcome(try fields.fields(key))
         }
         delivered = try fields.optional("delivered") { fields, key throws(JSONError) in try fields.milliseconds(key) }
-        isRefused = outcome?.state == .refused || (fields.has("refused") ? try fields.bool("refused") : false)
+        let wasRefused = fields.has("refused") ? try fields.bool("refused") : false
+        isRefused = wasRefused || outcome?.state == .refused
     }
 
     private static func end(_ expires: UTCTime, _ taken: UTCTime) -> UTCTime {

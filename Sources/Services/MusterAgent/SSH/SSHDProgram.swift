@@ -1,3 +1,4 @@
+import ByteCoding
 import Glibc
 import MusterSystem
 
@@ -17,7 +18,7 @@ struct SSHDProgram: Sendable {
         guard let result = try? await Command(options.program, ["-V"]).run(timeout: Self.timeout) else { return "" }
         for line in (result.outputText + "\n" + result.errorText).split(separator: "\n")
         where line.hasPrefix("OpenSSH_") {
-            return String(line.prefix { $0 != "," }.prefix(200))
+            return String(line.prefix { $0 != "," }).bounded(256)
         }
         return ""
     }
@@ -67,7 +68,7 @@ struct SSHDProgram: Sendable {
     private static func words(_ result: CommandResult) -> String {
         let lines = result.errorText.split(whereSeparator: { $0 == "\n" || $0 == "\r" || $0 == "\r\n" })
         guard !lines.isEmpty else { return result.endingText }
-        return String(lines.suffix(4).joined(separator: "; ").prefix(500))
+        return lines.suffix(4).joined(separator: "; ").bounded(500)
     }
 
     /// sshd does not even check a configuration without its folder, which is gone after each boot until it starts.

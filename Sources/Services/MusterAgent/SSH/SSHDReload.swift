@@ -1,3 +1,4 @@
+import ByteCoding
 import Glibc
 import MusterSystem
 import PackageInstaller
@@ -107,8 +108,8 @@ struct SSHDReload: Sendable {
                 return .failed("systemctl cannot be run")
             }
             guard !result.succeeded else { return .done }
-            let said = result.errorText.split(whereSeparator: \.isNewline).first.map { ": \($0.prefix(500))" } ?? ""
-            return .failed("systemctl reload \(unit) \(result.endingText)\(said)")
+            let said = result.errorText.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
+            return .failed("systemctl reload \(unit) \(result.endingText)\(said.bounded(500))")
         }
         return .notRunning
     }
