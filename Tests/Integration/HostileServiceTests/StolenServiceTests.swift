@@ -1,5 +1,6 @@
 import ByteCoding
 import CanonicalJSON
+import MusterAPI
 import MusterModel
 import MusterTestSupport
 import SignatureVerification

@@ -4,6 +4,7 @@ import CanonicalJSON
 import MusterAPI
 import MusterModel
 import MusterTestSupport
+import PackageInstaller
 import Testing
 
 @testable import MusterAgent

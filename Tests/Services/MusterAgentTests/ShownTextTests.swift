@@ -51,7 +51,7 @@ struct ShownTextTests {
         let plain = PlainLog.plain(event)
         let texts = [plain.message.description] + (plain.metadata ?? [:]).values.map { "\($0)" }
         #expect(texts.count == 3)
-        for text in texts { #expect(!text.unicodeScalars.contains(where: \.isSteering)) }
+        for text in texts { #expect(!text.unicodeScalars.contains { $0.isSteering }) }
         let folder = try TemporaryFolder()
         WatchLog(folder.file("log")).log(event: event)
         let written = String(decoding: try #require(try folder.read("log")), as: UTF8.self)

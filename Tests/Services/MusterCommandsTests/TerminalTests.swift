@@ -41,7 +41,7 @@ struct TerminalTests {
             let written = Written()
             let terminal = written.terminal()
             if isPretty { terminal.json(value) } else { terminal.jsonLine(value) }
-            #expect(!written.text.unicodeScalars.contains { $0 != "\n" && StyledText.isControl($0) }, "\(written.text)")
+            #expect(!written.text.unicodeScalars.contains { $0 != "\n" && $0.isSteering }, "\(written.text)")
             #expect(written.text.contains(#"a\u007f\u009b2J\u001b[2J\u202eb"#), "\(written.text)")
             #expect(written.text.contains(#"\udb40\udc41"#) && written.text.contains("\u{E9}"), "\(written.text)")
             #expect(try JSONValue.parse(Array(written.text.utf8), limit: 100_000) == value)

@@ -74,10 +74,10 @@ public struct TestAgent: Sendable {
         configuration changed: AgentConfiguration = AgentConfiguration(),
         secondNode: (any SecondNodeWaiting)? = nil,
         visitor: Visitor? = nil,
-        changeRunLimits: (inout RunLimits) -> Void = { _ in },
         observer: @escaping JournalObserver = { _ in },
         runObserver: @escaping RunObserver = { _ in },
-        trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in }
+        trusted: @escaping @Sendable (FleetTrust) async -> Void = { _ in },
+        changeRunLimits: (inout RunLimits) -> Void = { _ in }
     ) async throws {
         self.folder = folder
         let paths = Self.paths(folder)

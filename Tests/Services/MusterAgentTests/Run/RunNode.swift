@@ -101,8 +101,8 @@ final class RunNode {
             clock: clock,
             supervisor: try BuiltProgram("muster-agent-crashing").path,
             key: key,
-            changeRunLimits: limits,
-            runObserver: runObserver
+            runObserver: runObserver,
+            changeRunLimits: limits
         )
     }
 

@@ -163,7 +163,7 @@ struct RevocationTests {
 
     @Test("A user CA that nodes trust is not revoked: no node would take a list that locks everybody out")
     func trustedAuthority() async throws {
-        try await SSHFleet.run { fleet in
+        try await SSHFleet.run { fleet async throws in
             let problem = await SSHFleet.problem {
                 try await fleet.revoke(.publicKey(try FleetSimulator.userAuthority.ssh))
             }
