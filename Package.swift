@@ -102,6 +102,7 @@ let modules: [Module] = [
 
     // Adapters: the outside world, one library or one system each.
     module("MusterSystem", .adapters, uses: ["ByteCoding", "CLinux"]),
+    module("MusterLog", .adapters, uses: ["ByteCoding"], libraries: [logging]),
     module("MusterKeys", .adapters, uses: ["ByteCoding", "SignatureVerification", "MusterSystem", "CSodium"]),
     module(
         "MusterSigners",
@@ -161,8 +162,7 @@ let modules: [Module] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "MusterModel", "TUFTrust",
             "MusterPolicy", "MusterTrust", "MusterCA", "MusterRollout", "MusterRun", "MusterIdentity", "MusterAPI",
-            "MusterSystem", "MusterKeys",
-            "MusterSigners", "Tailnet", "MusterStore", "NoticeDelivery",
+            "MusterSystem", "MusterLog", "MusterKeys", "MusterSigners", "Tailnet", "MusterStore", "NoticeDelivery",
         ],
         libraries: [
             hummingbird, hummingbirdTLS, nioCore, nioPosix, nioSSL, httpTypes, lifecycle, logging, argumentParser,
@@ -174,7 +174,7 @@ let modules: [Module] = [
         uses: [
             "ByteCoding", "CanonicalJSON", "SignatureVerification", "TUF", "OpenSSHFormats", "DebianPackage",
             "MusterModel", "TUFTrust", "MusterPolicy", "MusterTrust", "MusterIdentity", "MusterAPI", "MusterSystem",
-            "MusterKeys", "PackageInstaller", "MusterClient", "TUFClient",
+            "MusterLog", "MusterKeys", "PackageInstaller", "MusterClient", "TUFClient",
         ],
         libraries: [signals, logging, argumentParser]
     ),
@@ -525,6 +525,7 @@ let testTargets: [Target] = [
     tests("RPMPackage", uses: ["ByteCoding", "MusterSystem"]),
     tests("VersionedTarball"),
     tests("MusterSystem"),
+    tests("MusterLog", libraries: [logging]),
     tests(
         "MusterAgent",
         uses: [

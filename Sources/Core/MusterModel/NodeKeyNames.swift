@@ -21,7 +21,7 @@ extension NodeID {
 /// no key can be searched that has the same.
 public enum EnrollmentCode {
     /// 32 characters that people do not mix up.
-    private static let alphabet = Array("ABCDEFGHJKLMNPQRSTUVWXYZ23456789")
+    private static let alphabet = Array("ABCDEFGHJKLMNPQRSTUVWXYZ23456789".utf8)
     /// Set apart from other uses of the key's hash.
     private static let purpose = Array("muster enrollment code\0".utf8)
 
@@ -29,7 +29,16 @@ public enum EnrollmentCode {
     public static func text(of key: [UInt8]) -> String {
         let digest = Digest.sha256(purpose + key)
         let characters = digest.prefix(12).map { alphabet[Int($0) % alphabet.count] }
-        return stride(from: 0, to: 12, by: 4).map { String(characters[$0..<$0 + 4]) }.joined(separator: "-")
+        return stride(from: 0, to: 12, by: 4).map { String(decoding: characters[$0..<$0 + 4], as: UTF8.self) }
+            .joined(separator: "-")
+    }
+
+    /// Whether a text could be a code as it is written, in capital letters and with hyphens.
+    public static func hasForm(_ text: String) -> Bool {
+        text.utf8.count == 14
+            && text.utf8.enumerated().allSatisfy { index, byte in
+                index % 5 == 4 ? byte == UInt8(ascii: "-") : alphabet.contains(byte)
+            }
     }
 
     /// Whether what somebody typed is the code of the node with a key; small letters and missing hyphens do no harm.

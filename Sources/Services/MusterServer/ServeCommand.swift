@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MusterAPI
 import MusterIdentity
+import MusterLog
 import MusterSigners
 import MusterSystem
 

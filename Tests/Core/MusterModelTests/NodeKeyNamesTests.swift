@@ -21,6 +21,7 @@ import Testing
             codes.insert(code)
             let parts = code.split(separator: "-", omittingEmptySubsequences: false)
             #expect(parts.map(\.utf8.count) == [4, 4, 4])
+            #expect(EnrollmentCode.hasForm(code) && !EnrollmentCode.hasForm(code.lowercased()))
             #expect(!code.contains { "IO01".contains($0) })
             #expect(EnrollmentCode.matches(code, key))
             #expect(EnrollmentCode.matches(code.lowercased().filter { $0 != "-" }, key))

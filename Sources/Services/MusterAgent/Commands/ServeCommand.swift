@@ -2,6 +2,7 @@ import ArgumentParser
 import ByteCoding
 import Logging
 import MusterClient
+import MusterLog
 import MusterSystem
 import UnixSignals
 
@@ -78,7 +79,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func logger(_ level: Logger.Level) -> Logger {
-        var logger = Logger(label: "muster-agent") { PlainLog(label: $0) }
+        var logger = Logger(label: "muster-agent") { OneLineLog(StreamLogHandler.standardError(label: $0)) }
         logger.logLevel = level
         return logger
     }

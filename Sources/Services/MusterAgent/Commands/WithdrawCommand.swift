@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import MusterLog
 import MusterSystem
 
 /// `muster-agent ssh-withdraw`: what the package does before it is removed.
@@ -28,7 +29,7 @@ struct WithdrawCommand: AsyncParsableCommand {
         ssh.apply(to: &configuration.ssh)
         let options = configuration.ssh
         guard configuration.managesSSH, SSHDProgram(options: options).exists else { return }
-        var logger = Logger(label: "muster-agent") { PlainLog(label: $0) }
+        var logger = Logger(label: "muster-agent") { OneLineLog(StreamLogHandler.standardError(label: $0)) }
         logger.logLevel = .notice
         do {
             try await SSHDSetup(options: options, paths: SSHPaths(state.paths), logger: logger).withdraw()

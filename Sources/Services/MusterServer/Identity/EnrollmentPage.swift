@@ -16,7 +16,7 @@ struct EnrollmentPage: Sendable {
     /// The page.
     func answer(_ call: Call, _ text: String) async throws -> Response {
         let code = text.uppercased()
-        guard Self.isCode(code) else { throw Problem.missing("there is no such code") }
+        guard EnrollmentCode.hasForm(code) else { throw Problem.missing("there is no such code") }
         var details = "<p>Who asks is shown here to operators whom the tailnet recognises.</p>"
         if let reader = try? service.operators.reader(call) {
             let pending = try await service.store.read { try $0.pendingEnrollment(code: code) }
@@ -57,16 +57,6 @@ struct EnrollmentPage: Sendable {
         </body></html>
 
         """
-    }
-
-    private static func isCode(_ text: String) -> Bool {
-        text.utf8.count == 14
-            && text.utf8.enumerated().allSatisfy { index, byte in
-                index % 5 == 4
-                    ? byte == UInt8(ascii: "-")
-                    : (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-            }
     }
 
     private static func escape(_ text: String) -> String {

@@ -1,10 +1,9 @@
 import Logging
+import MusterLog
 import Synchronization
 import Testing
 
-@testable import MusterServer
-
-@Suite("The log of musterd")
+@Suite
 struct OneLineLogTests {
     private final class Lines: Sendable {
         private let texts = Mutex<[String]>([])
