@@ -143,7 +143,7 @@ struct SSHFanOutTests {
                     for _ in 0..<9 {
                         group.addTask {
                             do throws(RemoteShellError) {
-                                _ = try await shell.connect(host, as: identity, timeout: .milliseconds(250))
+                                _ = try await shell.connect(host, as: identity, timeout: .seconds(1))
                                 return nil
                             } catch {
                                 return error.code

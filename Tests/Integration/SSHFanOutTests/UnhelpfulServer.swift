@@ -14,15 +14,17 @@ final class UnhelpfulServer: Sendable {
         }
 
         func channelActive(context: ChannelHandlerContext) {
-            server.count(1)
+            // Who was closed before this one came is counted out first: on one loop, in its next round.
+            let channel = context.channel
+            context.eventLoop.scheduleTask(in: .milliseconds(20)) { [server] in
+                guard channel.isActive else { return }
+                server.count(1)
+                channel.closeFuture.whenComplete { _ in server.count(-1) }
+            }
             if !server.greeting.isEmpty {
                 context.writeAndFlush(NIOAny(ByteBuffer(string: server.greeting)), promise: nil)
             }
             if server.hangsUp { context.close(promise: nil) }
-        }
-
-        func channelInactive(context: ChannelHandlerContext) {
-            server.count(-1)
         }
     }
 
@@ -52,7 +54,7 @@ final class UnhelpfulServer: Sendable {
         _ work: (UnhelpfulServer, UInt16) async throws -> Value
     ) async throws -> Value {
         let server = UnhelpfulServer(greeting, hangsUp: hangsUp)
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton.any())
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Presence(server))
