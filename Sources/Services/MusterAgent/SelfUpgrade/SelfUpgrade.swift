@@ -66,8 +66,16 @@ public final class SelfUpgrade: Sendable {
     }
 
     /// Whether a watcher was prepared for this journal.
+    ///
+    /// No watcher begins by a plan that nobody can read: where none is at work either, it is removed.
     func isWatched(_ journal: UpgradeJournal) throws(SystemError) -> Bool {
-        try folder.plan()?.rollout == journal.rollout
+        do throws(SystemError) {
+            return try folder.plan()?.rollout == journal.rollout
+        } catch {
+            guard error.code == 0, try folder.clear() else { throw error }
+            logger.error("the plan of a watcher was removed", metadata: ["reason": "\(error)"])
+            return false
+        }
     }
 
     /// Why the agent cannot upgrade itself here; nil where it can.

@@ -1,5 +1,6 @@
 import CanonicalJSON
 import Glibc
+import Logging
 import MusterModel
 import MusterSystem
 import MusterTestSupport
@@ -103,6 +104,29 @@ import Testing
         try folder.claim(.undone("too late"))
         #expect(try folder.verdict() == .confirmed(""))
         #expect(!folder.needsWatcher)
+    }
+
+    @Test("a plan that nobody can read stands in nobody's way once no watcher is at work, and is waited for until then")
+    func damagedPlan() throws {
+        let node = try WatchedNode(.good)
+        let folder = node.paths.watcher
+        let own = SelfUpgrade(
+            node.paths,
+            root: "/",
+            options: SelfUpgradeOptions(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let journal = try UpgradeJournalTests.journal()
+        #expect(try !own.isWatched(journal))
+        #expect(try folder.plan() == node.plan, "the plan of another upgrade is nobody's to remove here")
+        try AtomicFile.write(Array("{\"rollout\": ".utf8), to: folder.planFile)
+        do {
+            let watcher = try FileLock.acquire(folder.lock)
+            #expect(throws: SystemError.self) { try own.isWatched(journal) }
+            withExtendedLifetime(watcher) {}
+        }
+        #expect(try !own.isWatched(journal))
+        #expect(!Directory.exists(folder.planFile) && !Directory.exists(folder.program))
     }
 
     @Test("plan, progress and verdict are read back as they were written, with members of a later version among them")
