@@ -52,6 +52,10 @@ struct Enrollments: Sendable {
         guard Self.isHostName(request.name) else {
             throw Problem.malformed("name: is not a host name of letters, digits, '-', '_' and '.'")
         }
+        // Somebody who gives an id must not get the node that is called like it.
+        guard NodeID(request.name.lowercased()).map(NodeID.isMadeOfKey) != true else {
+            throw Problem.malformed("name: looks like a node's id: choose another one with muster-agent enroll --name")
+        }
         if let reply = try await enrolled(request, call) { return Answer.body(reply) }
         try await requireFresh(request.nodeKey)
         guard let secret = request.secret else { return Answer.body(try await wait(request, call), status: .accepted) }
@@ -248,7 +252,9 @@ struct Enrollments: Sendable {
                 guard pending.tailnet?.id ?? "address:\(pending.address)" == identity.id else {
                     throw Problem.otherAddress("this node asked from \(pending.address) before")
                 }
-                return pending.code
+                if pending.code == EnrollmentCode.text(of: request.nodeKey) { return pending.code }
+                // Its code was made up by an earlier version, and nobody can approve it by that.
+                try transaction.removePending(key: request.nodeKey)
             }
             let waiting = try transaction.pendingEnrollments()
             guard waiting.count < Self.pendingLimit,

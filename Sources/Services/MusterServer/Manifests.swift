@@ -36,7 +36,8 @@ final class Manifests: Sendable {
         }
     }
 
-    private struct Content: Sendable {
+    /// What a node has to do, and what it was told last.
+    struct Content: Sendable {
         let assignments: [UpdateManifest.Assignment]
         let tags: [SignedStatement]
         let work: RunWork.Content
@@ -46,15 +47,17 @@ final class Manifests: Sendable {
         var isEmpty: Bool { assignments.isEmpty && tags.isEmpty && work.isEmpty && reach.isEmpty }
         var hasWork: Bool { !assignments.isEmpty || !work.isEmpty }
 
-        var digest: [UInt8] {
+        /// What tells this content, signed by a key, from any other: once the key is replaced, what it signed serves no more.
+        func digest(signedBy key: [UInt8]) -> [UInt8] {
             let assignments = assignments.map { (assignment) -> JSONValue in
                 [
                     "rollout": JSONValue(assignment.rollout), "target": .string(assignment.target),
                     "statement": assignment.statement.json,
                 ]
             }
-            var object: JSONObject = ["assignments": .array(assignments), "tags": .array(tags.map(\.json))]
-            // A node without runs has the digest that it had before there were any.
+            var object: JSONObject = [
+                "assignments": .array(assignments), "tags": .array(tags.map(\.json)), "key": .string(Hex.encode(key)),
+            ]
             if !work.runs.isEmpty { object["runs"] = .array(work.runs.map { .string(Hex.encode($0.digest)) }) }
             if !work.cancelled.isEmpty { object["cancelled"] = JSONValue(work.cancelled) }
             if !reach.isEmpty { object["reach"] = .array(reach.map(\.json)) }
@@ -211,7 +214,7 @@ final class Manifests: Sendable {
         after: Int64,
         at now: UTCTime
     ) async throws -> StoredManifest? {
-        let digest = content.digest
+        let digest = content.digest(signedBy: keys.manifest.publicKey)
         if let stored = content.stored, stored.content == digest, stored.sequence <= UpdateManifest.sequenceLimit {
             let isOld = stored.expires <= now.adding(seconds: Self.margin)
             if !isOld || (stored.sequence <= after && !content.hasWork) { return stored }

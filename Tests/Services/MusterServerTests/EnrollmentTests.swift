@@ -2,9 +2,12 @@ import ByteCoding
 import MusterAPI
 import MusterClient
 import MusterModel
+import MusterStore
 import MusterTestSupport
 import SignatureVerification
 import Testing
+
+@testable import MusterServer
 
 @Suite("Enrollment at the service")
 struct EnrollmentTests {
@@ -70,12 +73,13 @@ struct EnrollmentTests {
         }
     }
 
-    @Test("attack: a name that ends with a dot, which would be certified without it, is refused")
+    @Test("attack: a name that ends with a dot, and would be certified without it, or looks like an id is refused")
     func lastDot() async throws {
         try await ServerFixture.run { fixture in
             let session = try await fixture.login()
             let secret = try await fixture.token(uses: 5, by: session)
-            for name in ["db.", "db..", "a..b", ".", "db.example.org."] {
+            let others = ["node-66687aadf862bd77", "Node-66687AADF862BD77"]
+            for name in ["db.", "db..", "a..b", ".", "db.example.org."] + others {
                 let request = fixture.enrollRequest(TestKey(name), name: name, secret: secret)
                 await expectProblem(400) { _ = try await fixture.client.enroll(request) }
             }
@@ -111,6 +115,36 @@ struct EnrollmentTests {
             #expect(name == "shy")
             #expect(proof == statement)
             #expect(try await fixture.client.enrollments(session: session).isEmpty)
+        }
+    }
+
+    @Test("A node that waits with a code of an earlier version gets that of its key when it asks again")
+    func earlierCode() async throws {
+        try await ServerFixture.run { fixture in
+            let key = TestKey("shy")
+            let request = fixture.enrollRequest(key, name: "shy", secret: nil)
+            _ = try await fixture.client.enroll(request)
+            let store = fixture.server.service.store
+            let waiting = try #require(try await store.read { try $0.pendingEnrollments() }.first)
+            try await store.write { transaction in
+                try transaction.removePending(key: key.publicKey)
+                try transaction.add(
+                    StoredPending(
+                        key: key.publicKey,
+                        code: "K7QD-42MX",
+                        name: waiting.name,
+                        address: waiting.address,
+                        asked: waiting.asked,
+                        tailnet: waiting.tailnet
+                    )
+                )
+            }
+            guard case .pending(let code, _, _) = try await fixture.client.enroll(request) else {
+                Issue.record("did not wait")
+                return
+            }
+            #expect(code == EnrollmentCode.text(of: key.publicKey))
+            #expect(try await store.read { try $0.pendingEnrollments() }.map(\.code) == [code])
         }
     }
 

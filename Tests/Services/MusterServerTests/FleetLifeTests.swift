@@ -41,6 +41,20 @@ struct FleetLifeTests {
         }
     }
 
+    @Test("What a replaced key signed is not handed out again, since nodes that know the new one refuse it")
+    func replacedKey() {
+        let content = Manifests.Content(
+            assignments: [],
+            tags: [],
+            work: RunWork.Content(),
+            reach: [],
+            stored: nil
+        )
+        let (old, new) = (TestKey("manifest").publicKey, TestKey("the next manifest key").publicKey)
+        #expect(content.digest(signedBy: old) == content.digest(signedBy: old))
+        #expect(content.digest(signedBy: old) != content.digest(signedBy: new))
+    }
+
     @Test("The service goes on above what a node has, but not to where a thief's manifest has led it")
     func sequences() {
         let limit = UpdateManifest.sequenceLimit
