@@ -72,7 +72,7 @@ struct RevocationFile: Sendable {
         _ bytes: [UInt8],
         version: UInt64?,
         keys: [String],
-        authorities: [SSHPublicKey]
+        authorities: [SSHTrust.Authority]
     ) async throws(Refusal) {
         let list: SSHRevocationList
         do throws(SSHFormatError) {
@@ -104,7 +104,9 @@ struct RevocationFile: Sendable {
     }
 
     /// Why no honest service publishes such a list; nil where one may.
-    private static func objection(to list: SSHRevocationList, _ authorities: [SSHPublicKey]) -> String? {
+    ///
+    /// A CA that retires may be revoked: another signs, whose certificates go on opening doors.
+    private static func objection(to list: SSHRevocationList, _ authorities: [SSHTrust.Authority]) -> String? {
         let stolen = "somebody else has the service's keys: 'muster fleet renew --rotate-service-keys'"
         guard list.version <= versionLimit else {
             return "the revocation list is not taken: there is no room above its version \(list.version); \(stolen)"
@@ -117,8 +119,9 @@ struct RevocationFile: Sendable {
                     + stolen
             }
         }
-        if let authority = authorities.first(where: { list.revokes($0) }) {
-            return "the revocation list \(list.version) is not taken: it revokes the user CA \(authority.fingerprint), "
+        if let authority = authorities.first(where: { $0.phase != .retiring && list.revokes($0.publicKey) }) {
+            let fingerprint = authority.publicKey.fingerprint
+            return "the revocation list \(list.version) is not taken: it revokes the user CA \(fingerprint), "
                 + "which the fleet trusts, and would lock everybody out; trade that CA first ('muster ssh rotate user'), "
                 + "or, where nobody revoked it, \(stolen)"
         }
@@ -126,7 +129,7 @@ struct RevocationFile: Sendable {
     }
 
     /// The version of the copy; nil where it is none that would be taken today.
-    private func lowestVersion(_ authorities: [SSHPublicKey]) -> UInt64? {
+    private func lowestVersion(_ authorities: [SSHTrust.Authority]) -> UInt64? {
         guard let list = newest.flatMap({ try? SSHRevocationList(bytes: $0) }),
             Self.objection(to: list, authorities) == nil
         else { return nil }

@@ -88,7 +88,7 @@ extension SSHUpkeep {
                 content.bytes,
                 version: Self.version(content.file),
                 keys: keys,
-                authorities: authorities?.userAuthorities.trusted(at: clock.now()).map(\.publicKey) ?? []
+                authorities: authorities?.userAuthorities.trusted(at: clock.now()) ?? []
             )
             nextCertificate = nil
             logger.notice("revocation list installed", metadata: ["version": "\(Self.version(content.file) ?? 0)"])

@@ -61,14 +61,18 @@ struct Revoking: Sendable {
         )
     }
 
-    /// Refuses to revoke a CA that nodes trust: sshd would let nobody in any more, and no node takes such a list.
+    /// Refuses to revoke the CA that opens the doors, or is to: sshd would let nobody in any more, and no node takes such a
+    /// list.
+    ///
+    /// One that retires may be revoked, for another signs: that is how a stolen one stops counting at once.
     private static func checkDoors(_ subject: RevokeBody.Subject, _ trust: SSHTrust, at time: UTCTime) throws(Problem) {
         guard case .publicKey(let key) = subject,
-            trust.userAuthorities.trusted(at: time).contains(where: { $0.publicKey == key })
+            trust.userAuthorities.trusted(at: time).contains(where: { $0.phase != .retiring && $0.publicKey == key })
         else { return }
         throw .conflict(
             "\(key.fingerprint) is a user CA that the fleet trusts, and no node takes a list that locks everybody out: trade "
-                + "the CA ('muster ssh rotate user'); what a stolen one signs opens no door without an operator's statement"
+                + "the CA ('muster ssh rotate user') and revoke this one once another signs; what a stolen one signs opens no "
+                + "door without an operator's statement"
         )
     }
 

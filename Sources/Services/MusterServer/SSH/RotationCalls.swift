@@ -47,6 +47,7 @@ struct RotationCalls: Sendable {
         } catch {
             throw Problem.conflict("\(error)")
         }
+        try await checkUnrevoked(trust, proposal)
         _ = try await service.store.write { transaction in
             try transaction.append(
                 event: "ssh-rotation-prepared",
@@ -77,6 +78,23 @@ struct RotationCalls: Sendable {
             whyGone: { Self.words(proof.beforeGoing($0, $1)) }
         )
         if let obstacle { throw Problem.conflict("policy: \(obstacle)") }
+        try await checkUnrevoked(old, new)
+    }
+
+    /// Refuses a document that lets a revoked user CA sign, or announces one: none of its certificates opens a door.
+    ///
+    /// One that was not retiring before is let be, or its own rotation could never begin.
+    private func checkUnrevoked(_ old: SSHTrust, _ new: SSHTrust) async throws {
+        let revoked = try await service.store.read { try $0.revokedOthers() }.filter { $0.kind == .key }.map(\.value)
+        let before = old.userAuthorities.filter { $0.phase != .retiring }.map(\.publicKey)
+        for authority in new.userAuthorities where authority.phase != .retiring {
+            let key = authority.publicKey
+            guard !before.contains(key), revoked.contains(key.line) else { continue }
+            throw Problem.conflict(
+                "\(key.fingerprint) is revoked: as a user CA it would let nobody in; go on with the other one "
+                    + "('muster ssh rotate user')"
+            )
+        }
     }
 
     private static func require(

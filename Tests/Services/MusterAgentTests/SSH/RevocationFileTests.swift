@@ -14,14 +14,19 @@ struct RevocationFileTests {
     private let folder: TemporaryFolder
     private let paths: SSHPaths
     private let fleet: FleetID
-    private let authorities: [SSHPublicKey]
+    private let authorities: [SSHTrust.Authority]
 
     init() throws {
         folder = try TemporaryFolder()
         paths = SSHPaths(AgentPaths(folder.path))
         try paths.create()
         fleet = try #require(FleetID(digest: Digest.sha256([1])))
-        authorities = [try FleetSimulator.userAuthority.ssh]
+        authorities = [try Self.authority(FleetSimulator.userAuthority, .signing)]
+    }
+
+    private static func authority(_ key: TestKey, _ phase: SSHTrust.Phase) throws -> SSHTrust.Authority {
+        let (since, expires) = (UTCTime(milliseconds: 0), UTCTime(milliseconds: 1_000_000))
+        return SSHTrust.Authority(publicKey: try key.ssh, phase: phase, since: since, expires: expires)
     }
 
     private func file(of other: FleetID? = nil) -> RevocationFile {
@@ -36,11 +41,16 @@ struct RevocationFileTests {
     }
 
     /// Why a list was not taken; nil where it was.
-    private func install(_ bytes: [UInt8], by keys: [String], of other: FleetID? = nil) async -> String? {
+    private func install(
+        _ bytes: [UInt8],
+        by keys: [String],
+        of other: FleetID? = nil,
+        trusting others: [SSHTrust.Authority]? = nil
+    ) async -> String? {
         let file = file(of: other)
         do throws(RevocationFile.Refusal) {
             try file.note(keys, for: bytes)
-            try await file.install(bytes, version: nil, keys: keys, authorities: authorities)
+            try await file.install(bytes, version: nil, keys: keys, authorities: others ?? authorities)
             return nil
         } catch {
             return error.message
@@ -104,10 +114,11 @@ struct RevocationFileTests {
     @Test("a list that revokes a user CA of the fleet would lock everybody out: it is refused, the one before stays")
     func lockOut() async throws {
         #expect(await install(try list(7), by: ["key"]) == nil)
-        let blob = authorities[0].blob
+        let key = authorities[0].publicKey
+        let blob = key.blob
         let other = try TestKey("somebody").ssh.blob
         let refusal = try #require(await install(try list(8, [.sha256([Digest.sha256(blob)])]), by: ["key"]))
-        #expect(refusal.contains(authorities[0].fingerprint) && refusal.contains("muster ssh rotate user"))
+        #expect(refusal.contains(key.fingerprint) && refusal.contains("muster ssh rotate user"))
         // No service of a fleet writes keys in these ways.
         for section in [SSHRevocationList.Section.keys([other]), .sha1([Digest.sha1(blob)])] {
             #expect(await install(try list(8, [section]), by: ["key"])?.contains("names keys as no service") == true)
@@ -115,6 +126,25 @@ struct RevocationFileTests {
         #expect(version == 7)
         // An operator's key that was lost is revoked.
         #expect(await install(try list(8, [.sha256([Digest.sha256(other)])]), by: ["key"]) == nil)
+        #expect(version == 8)
+    }
+
+    @Test("a stolen user CA is revoked once another signs, and further lists are taken; the others stay protected")
+    func retiring() async throws {
+        let stolen = SSHRevocationList.Section.sha256([Digest.sha256(authorities[0].publicKey.blob)])
+        let announced = authorities + [try Self.authority(TestKey("next"), .announced)]
+        let next = Digest.sha256(announced[1].publicKey.blob)
+        for section in [stolen, .sha256([next])] {
+            let refusal = await install(try list(7, [section]), by: ["key"], trusting: announced)
+            #expect(refusal?.contains("muster ssh rotate user") == true)
+        }
+        let traded = [
+            try Self.authority(FleetSimulator.userAuthority, .retiring), try Self.authority(TestKey("next"), .signing),
+        ]
+        #expect(await install(try list(7, [stolen]), by: ["key"], trusting: traded) == nil)
+        #expect(await install(try list(8, [stolen]), by: ["key"], trusting: traded) == nil)
+        let refusal = await install(try list(9, [stolen, .sha256([next])]), by: ["key"], trusting: traded)
+        #expect(refusal?.contains(traded[1].publicKey.fingerprint) == true)
         #expect(version == 8)
     }
 }

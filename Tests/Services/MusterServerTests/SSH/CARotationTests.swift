@@ -86,6 +86,35 @@ struct CARotationTests {
         }
     }
 
+    @Test("A stolen user CA is revoked as soon as another signs, and signs no more afterwards")
+    func stolen() async throws {
+        try await SSHFleet.run { fleet in
+            let node = try await fleet.nodes(["alpha"])[0]
+            let old = try FleetSimulator.userAuthority.ssh
+            let before = try await fleet.certificate(on: node.id)
+            let next = try #require(try await step(fleet, .user, .announce).userAuthorities.last?.publicKey)
+            for key in [old, next] {
+                let problem = await SSHFleet.problem { try await fleet.revoke(.publicKey(key)) }
+                #expect(problem?.status == 409 && problem?.detail.contains("muster ssh rotate user") == true)
+            }
+            try await report(node, trusting: [old, next], fleet)
+            let signing = try await step(fleet, .user, .sign)
+            try await fleet.revoke(.publicKey(old))
+            let list = try await fleet.revocationList()
+            #expect(list.finding(for: before) == .authority)
+            let after = try await fleet.certificate(on: node.id)
+            #expect(list.finding(for: after) == nil)
+            let problem = await SSHFleet.problem { try await fleet.revoke(.publicKey(next)) }
+            #expect(problem?.status == 409)
+            // A step back would let nobody in, prepared here or not.
+            #expect(try await refusal(fleet, .user, .rollBack)?.contains("is revoked") == true)
+            let forced = await SSHFleet.problem {
+                try await publish(fleet, try signing.signing(old, at: fleet.now))
+            }
+            #expect(forced?.status == 409 && forced?.detail.contains("is revoked") == true)
+        }
+    }
+
     @Test("A host CA signs once nobody needs the old one, and goes once every node shows a certificate of the new one")
     func host() async throws {
         try await SSHFleet.run { fleet in
