@@ -5,7 +5,10 @@ import MusterSystem
 import OpenSSHFormats
 
 /// The KRL that sshd reads for each login: replaced whole, never by an older one, never by one that sshd could not read, and
-/// never by one that would lock everybody out.
+/// never by one that names a user CA, any CA, or serials beyond number.
+///
+/// Whoever stole the key of the role `revocations` can still revoke the serials given so far, and many to come, until that key
+/// is traded: the list that the next key signs takes the place of theirs, whatever its version.
 ///
 /// The agent keeps a copy of what the fleet signed, so that a list which somebody removed or altered comes back at the next
 /// look, and does not wait for the service. Beside it is noted who signed it:
@@ -21,6 +24,11 @@ struct RevocationFile: Sendable {
 
     /// The highest version of a list: a service counts seconds and comes nowhere near.
     static let versionLimit = UInt64(Int64.max / 2)
+
+    /// Most serials that a list revokes, over all CAs: a service counts serials up from 1 and comes nowhere near.
+    ///
+    /// How many, not how high: those that somebody made up with a stolen CA may be any, and are revoked like others.
+    static let serialLimit: UInt64 = 1 << 32
 
     /// Most bytes of the note about the copy: 1024 key ids of 256 bytes, and what JSON adds.
     private static let originLimit = 1 << 20
@@ -111,13 +119,23 @@ struct RevocationFile: Sendable {
         guard list.version <= versionLimit else {
             return "the revocation list is not taken: there is no room above its version \(list.version); \(stolen)"
         }
+        var serials: UInt64 = 0
         for section in list.sections {
             switch section {
-            case .certificates, .sha256: continue
+            case .sha256: continue
+            case .certificates(_?, let parts):
+                for part in parts { serials = sum(serials, count(part)) }
+            case .certificates(nil, _):
+                return "the revocation list \(list.version) is not taken: it names certificates of any CA, as no "
+                    + "service of a fleet does; \(stolen)"
             case .keys, .sha1:
                 return "the revocation list \(list.version) is not taken: it names keys as no service of a fleet does; "
                     + stolen
             }
+        }
+        guard serials <= serialLimit else {
+            return "the revocation list \(list.version) is not taken: it revokes more than \(serialLimit) serials, as "
+                + "no service of a fleet does; \(stolen)"
         }
         if let authority = authorities.first(where: { $0.phase != .retiring && list.revokes($0.publicKey) }) {
             let fingerprint = authority.publicKey.fingerprint
@@ -126,6 +144,22 @@ struct RevocationFile: Sendable {
                 + "or, where nobody revoked it, \(stolen)"
         }
         return nil
+    }
+
+    /// How many serials a part names at most.
+    private static func count(_ part: SSHRevocationList.CertificatePart) -> UInt64 {
+        switch part {
+        case .serials(let serials): UInt64(serials.count)
+        case .range(let range): sum(range.upperBound - range.lowerBound, 1)
+        case .bitmap(_, let bits): UInt64(bits.count) * 8
+        case .keyIDs: 0
+        }
+    }
+
+    /// The sum; the largest number where it is more.
+    private static func sum(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        let (sum, overflow) = first.addingReportingOverflow(second)
+        return overflow ? .max : sum
     }
 
     /// The version of the copy; nil where it is none that would be taken today.

@@ -129,6 +129,36 @@ struct RevocationFileTests {
         #expect(version == 8)
     }
 
+    @Test("attack: a list that revokes all that a CA, or any CA, will ever sign is refused; serials made up are not")
+    func everySerial() async throws {
+        let authority = authorities[0].publicKey
+        #expect(await install(try list(7), by: ["key"]) == nil)
+        for part in [SSHRevocationList.CertificatePart.serials([5]), .range(1...UInt64.max), .keyIDs(["ada"])] {
+            let section = SSHRevocationList.Section.certificates(authority: nil, [part])
+            #expect(await install(try list(8, [section]), by: ["key"])?.contains("of any CA") == true)
+        }
+        let half = RevocationFile.serialLimit / 2
+        let ranges: [[ClosedRange<UInt64>]] = [
+            [1...UInt64.max], [1...(1 << 62)], [1...half, 1...half, 1...1], [1...UInt64.max, 1...UInt64.max],
+        ]
+        for ranges in ranges {
+            let parts = ranges.map { SSHRevocationList.CertificatePart.range($0) }
+            let sections = [SSHRevocationList.Section.certificates(authority: authority, parts)]
+            #expect(await install(try list(8, sections), by: ["key"])?.contains("serials, as no service") == true)
+            let apart = parts.map { SSHRevocationList.Section.certificates(authority: authority, [$0]) }
+            #expect(await install(try list(8, apart), by: ["key"])?.contains("serials, as no service") == true)
+        }
+        #expect(version == 7)
+        // What an operator may revoke: the highest serials that a statement can name, however they are written.
+        let highest = UInt64(Int64.max)
+        let madeUp: [SSHRevocationList.CertificatePart] = [
+            .serials([1, highest - 9000]), .range(highest - 8000...highest - 4000),
+            .bitmap(offset: highest - 100, bits: [5, 1]), .keyIDs(["backdoor"]),
+        ]
+        #expect(await install(try list(8, [.certificates(authority: authority, madeUp)]), by: ["key"]) == nil)
+        #expect(version == 8)
+    }
+
     @Test("a stolen user CA is revoked once another signs, and further lists are taken; the others stay protected")
     func retiring() async throws {
         let stolen = SSHRevocationList.Section.sha256([Digest.sha256(authorities[0].publicKey.blob)])
