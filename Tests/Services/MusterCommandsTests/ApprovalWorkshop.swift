@@ -9,18 +9,22 @@ extension Workshop {
     /// The key that ben signs with.
     static let benKey = TestKey("operator ben")
 
-    static func approvalFleet(_ body: (Workshop, Person) async throws -> Void) async throws {
+    static func approvalFleet(
+        upgrading nodes: String = "*",
+        _ body: (Workshop, Person) async throws -> Void
+    ) async throws {
         try await run { workshop in
             let ada = try await workshop.person("ada")
             let bytes = try BoundedFile.read(ada.home + "/.ssh/id_ed25519.pub", limit: 4096).filter { $0 != 0x0A }
-            let policy = approvalPolicy(ada: String(decoding: bytes, as: UTF8.self), ben: try benKey.ssh.line)
+            let ben = try benKey.ssh.line
+            let policy = approvalPolicy(ada: String(decoding: bytes, as: UTF8.self), ben: ben, upgrading: nodes)
             try AtomicFile.write(Array(policy.utf8), to: ada.home + "/policy.yaml")
             try await ada.makesFleet(["--policy", ada.home + "/policy.yaml"])
             try await body(workshop, ada)
         }
     }
 
-    private static func approvalPolicy(ada: String, ben: String) -> String {
+    private static func approvalPolicy(ada: String, ben: String, upgrading nodes: String) -> String {
         """
         operators:
           ada:
@@ -39,7 +43,7 @@ extension Workshop {
           - name: ben upgrades with ada
             allow: [upgrade]
             who: [ben]
-            nodes: ["*"]
+            nodes: ["\(nodes)"]
             approvals: {count: 1, from: [ada]}
 
         """

@@ -9,7 +9,12 @@ import Testing
 /// Starting, approving and watching rollouts.
 @Suite
 struct RolloutCommandTests {
-    private func node(_ name: String, tags: [String], _ state: String = "online") throws -> NodeRecord {
+    private func node(
+        _ name: String,
+        tags: [String],
+        _ state: String = "online",
+        report: NodeReport? = .bookworm(packages: ["hello": "1.0"])
+    ) throws -> NodeRecord {
         NodeRecord(
             id: try #require(NodeID(name)),
             name: name,
@@ -18,7 +23,7 @@ struct RolloutCommandTests {
             enrolled: FakeService.time.adding(seconds: -86400),
             lastSeen: FakeService.time.adding(seconds: -30),
             state: state,
-            report: .bookworm(packages: ["hello": "1.0"]),
+            report: report,
             packages: [
                 NodeRecord.Package(
                     name: "hello",
@@ -266,6 +271,38 @@ struct RolloutCommandTests {
             #expect(
                 try SSHSignature(blob: blob).verify(message: asked.signedBytes, namespace: "upgrade@muster") == .valid
             )
+        }
+    }
+
+    @Test("an approver judges the nodes that the rollout is for: those that one of its files fits")
+    func approveFitting() async throws {
+        try await Workshop.approvalFleet(upgrading: "tag:web") { workshop, ada in
+            let package = try await workshop.package("hello", "1.1", architecture: "amd64")
+            #expect(await ada.signs("release", "add", package).status == 0)
+            let nodes = [
+                try node("web", tags: ["web"]), try node("pi1", tags: [], report: .bookworm(architecture: "arm64")),
+                try node("new", tags: [], report: nil),
+            ]
+            workshop.service.with { $0.nodes = nodes }
+            #expect(await ada.muster("rollout", "start", "hello", "--on", "*", "--yes").status == 0)
+            let sent = try #require(workshop.service.with { $0.statements.last })
+            let body = try #require(sent.statement.body.packageChange)
+            try offer(try statement(workshop, body).signed(), workshop)
+            let approved = await ada.muster("rollout", "approve", "1000", "--yes")
+            #expect(approved.status == 0, "\(approved.all)")
+            #expect(approved.output.contains("  1 of 3 nodes are selected now\n"), "\(approved.all)")
+
+            // None that it fits: whether there is any place at all.
+            workshop.service.with { $0.nodes = Array(nodes.dropFirst()) }
+            let early = await ada.muster("rollout", "approve", "1000", "--yes")
+            #expect(early.status == 0, "\(early.all)")
+            #expect(early.output.contains("  0 of 2 nodes are selected now\n"), "\(early.all)")
+
+            // One that it fits, and that no rule covers, the service and the nodes refuse as well.
+            let outside = [nodes[0], try node("pi1", tags: [])]
+            workshop.service.with { $0.nodes = outside }
+            let refused = await ada.muster("rollout", "approve", "1000", "--yes")
+            #expect(refused.status == 1 && refused.errors.contains("on pi1"), "\(refused.all)")
         }
     }
 

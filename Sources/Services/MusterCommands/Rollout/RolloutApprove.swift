@@ -29,9 +29,11 @@ struct RolloutApprove: ContextCommand {
             let record = try await service.authorized { try await $0.rollout(id, session: $1) }
             let view = try await TrustedView.refresh(context, service.client)
             let policy = try view.policy()
-            let (review, body) = try check(record, id, service.fleet.fleet, policy, view, context)
+            let history = ReleaseHistory(try view.releases())
+            let (review, body) = try check(record, id, service.fleet.fleet, policy, history, context)
             let nodes = try await service.authorized { try await $0.nodes(session: $1) }
-            let lines = try lines(review, body, nodes, policy, context)
+            let meant = nodes.meant(by: body, history)
+            let lines = try lines(review, body, nodes, meant, policy, context)
             try context.terminal.confirmSigning(lines, yes: yes, json: json)
             let type = review.statement.type
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: type, context)
@@ -53,7 +55,7 @@ struct RolloutApprove: ContextCommand {
         _ id: RolloutID,
         _ fleet: FleetID,
         _ policy: FleetPolicy,
-        _ view: TrustedView,
+        _ history: ReleaseHistory,
         _ context: CommandContext
     ) throws -> (StatementReview, UpgradeBody) {
         let review = try StatementReview(
@@ -70,7 +72,6 @@ struct RolloutApprove: ContextCommand {
         try review.checkUnderstood()
         try review.checkTimes(lifetime: Statement.maximumLifetime, now: context.now())
         try review.checkAsked()
-        let history = ReleaseHistory(try view.releases())
         for target in body.targets {
             let signed = history.files(body.package, version: body.version).first {
                 $0.file.path.utf8.elementsEqual(target.path.utf8)
@@ -87,17 +88,17 @@ struct RolloutApprove: ContextCommand {
         _ review: StatementReview,
         _ body: UpgradeBody,
         _ nodes: [NodeRecord],
+        _ meant: [NodeRecord],
         _ policy: FleetPolicy,
         _ context: CommandContext
     ) throws -> [StyledText] {
         let statement = review.statement
-        let selected = nodes.selected(by: body.nodes)
         let me = try OperatorKey.owner(policy, context)
         let judgement = try review.checkApproval(by: me) { signers in
             // Nodes hold it until their hours begin: it is approved before.
             NodeJudgement(
                 PolicyRequest(statement, signers: signers, node: nil),
-                on: selected.map(\.id),
+                on: meant.map(\.id),
                 nodes: nodes,
                 policy: policy,
                 time: context.now(),
@@ -105,11 +106,26 @@ struct RolloutApprove: ContextCommand {
             )
         }
         var lines = RolloutWords.lines(of: body, isRollBack: statement.type == .rollBack)
-        lines.append(StyledText("  \(selected.count) of \(nodes.count) nodes are selected now"))
+        lines.append(StyledText("  \(meant.count) of \(nodes.count) nodes are selected now"))
         lines.append(
             StyledText("  asked for by \(statement.requester), good until \(statement.expires), signed by ")
                 + StyledText(review.signers.map(\.text).joined(separator: ", "))
         )
         return lines + judgement.lines
+    }
+}
+
+extension [NodeRecord] {
+    /// Those that the service takes into a rollout: selected, and with a file of the statement for their architecture.
+    ///
+    /// A node that has not reported yet says no architecture: it is judged when it does, by the service and by itself.
+    fileprivate func meant(by body: UpgradeBody, _ history: ReleaseHistory) -> [NodeRecord] {
+        let architectures = history.files(body.package, version: body.version).filter { entry in
+            body.targets.contains { $0.path.utf8.elementsEqual(entry.file.path.utf8) }
+        }.map(\.release.architecture)
+        return selected(by: body.nodes).filter { node in
+            guard let architecture = node.report?.architecture, !architecture.isEmpty else { return false }
+            return architectures.contains { $0 == architecture || $0 == "all" }
+        }
     }
 }
