@@ -65,4 +65,39 @@ struct KnownNodeKeysTests {
         let other = try #require(NodeID(joiningWith: TestKey("thief").publicKey))
         #expect(judge("thief", [step("a", "thief", other)]) == .foreign)
     }
+
+    @Test("a chain as long as any that is shown is a stranger's where it no longer begins with the key of the id")
+    func cut() throws {
+        let node = try #require(NodeID(joiningWith: TestKey("0").publicKey))
+        let known = KnownNodeKeys()
+        func judge(_ key: Int, _ steps: [NodeKeySuccession]) -> KnownNodeKeys.Judgement {
+            known.judge(TestKey("\(key)").publicKey, of: node, fleet: fleet, successions: steps)
+        }
+        let limit = NodeKeySuccession.limit
+        let way = (0...limit).map { step("\($0)", "\($0 + 1)", node) }
+        let (last, shown) = (limit + 1, Array(way.dropFirst()))
+        #expect(shown.count == limit)
+        #expect(judge(last, shown) == .cut)
+        #expect(judge(last, shown.reversed()) == .cut)
+        // An offer that came to nothing.
+        #expect(judge(last, Array(shown.dropFirst()) + [step("5", "offer", node)]) == .cut)
+        #expect(judge(last, Array(shown.dropFirst())) == .foreign)
+        #expect(judge(limit, Array(way.dropLast())) == .new)
+        // The key of the id is there, and no way leads on from it.
+        #expect(judge(last, shown + [step("0", "offer", node)]) == .foreign)
+
+        let other = try #require(NodeID(joiningWith: TestKey("1").publicKey))
+        for wrong in [step("7", "8", node, signer: "8"), step("7", "8", other), step("x", "y", node)] {
+            var broken = shown
+            broken[6] = wrong
+            #expect(judge(last, broken) == .foreign)
+        }
+        #expect(judge(last + 1, shown) == .foreign)
+
+        // Once a secret was sealed, only the known key or what follows it counts.
+        var met = known
+        try met.note(TestKey("thief").publicKey, of: node)
+        let judgement = met.judge(TestKey("\(last)").publicKey, of: node, fleet: fleet, successions: shown)
+        #expect(judgement == .changed(from: TestKey("thief").publicKey))
+    }
 }

@@ -23,6 +23,11 @@ struct KnownNodeKeys: Sendable, Equatable {
         case succeeded
         /// No secret was ever sealed for this node; the key is that of its id.
         case new
+        /// No secret was ever sealed for this node; the key follows all that are shown, which are as many as are ever
+        /// shown, and the one of its id is none of them any more.
+        ///
+        /// Anybody can make up such a chain: the key is a stranger's.
+        case cut
         /// No secret was ever sealed for this node, and neither is the key that of its id nor does it follow that one.
         case foreign
         /// Neither: the node was enrolled anew, or somebody wants to read along.
@@ -32,7 +37,7 @@ struct KnownNodeKeys: Sendable, Equatable {
         var isSettled: Bool {
             switch self {
             case .known, .succeeded, .new: true
-            case .foreign, .changed: false
+            case .cut, .foreign, .changed: false
             }
         }
     }
@@ -76,7 +81,33 @@ struct KnownNodeKeys: Sendable, Equatable {
         // Whoever is called otherwise has not joined by a key, and is nobody whom anything was signed for.
         guard NodeID.isMadeOfKey(node) else { return .new }
         let first = ([key] + successions.map(\.oldKey)).filter { NodeID(joiningWith: $0) == node }
-        return first.contains(key) || leads(first, to: key, node, fleet, successions) ? .new : .foreign
+        if first.contains(key) || leads(first, to: key, node, fleet, successions) { return .new }
+        guard first.isEmpty, successions.count >= NodeKeySuccession.limit else { return .foreign }
+        return allLead(to: key, node, fleet, successions) ? .cut : .foreign
+    }
+
+    /// Whether a key follows each one before it that is shown.
+    private func allLead(
+        to key: [UInt8],
+        _ node: NodeID,
+        _ fleet: FleetID,
+        _ successions: [NodeKeySuccession]
+    ) -> Bool {
+        var reached = [key]
+        var next = 0
+        while next < reached.count {
+            let new = reached[next]
+            next += 1
+            for step in successions where step.newKey == new && !reached.contains(step.oldKey) {
+                if Self.isSigned(step, node, fleet) { reached.append(step.oldKey) }
+            }
+        }
+        return successions.allSatisfy { reached.contains($0.oldKey) }
+    }
+
+    private static func isSigned(_ step: NodeKeySuccession, _ node: NodeID, _ fleet: FleetID) -> Bool {
+        let proof = NodeKeyRequest.proof(fleet: fleet, node: node, oldKey: step.oldKey, newKey: step.newKey)
+        return Ed25519.verify(signature: step.signature, message: proof.canonicalBytes, publicKey: step.oldKey)
     }
 
     /// Whether a key follows one of `first` by what each key before it signed.
@@ -94,10 +125,7 @@ struct KnownNodeKeys: Sendable, Equatable {
             let old = reached[next]
             next += 1
             for step in successions where step.oldKey == old && !reached.contains(step.newKey) {
-                let proof = NodeKeyRequest.proof(fleet: fleet, node: node, oldKey: old, newKey: step.newKey)
-                guard Ed25519.verify(signature: step.signature, message: proof.canonicalBytes, publicKey: old) else {
-                    continue
-                }
+                guard Self.isSigned(step, node, fleet) else { continue }
                 if step.newKey == key { return true }
                 reached.append(step.newKey)
             }

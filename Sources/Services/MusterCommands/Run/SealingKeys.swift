@@ -9,6 +9,8 @@ struct SealingKeys: Sendable {
     private(set) var keys: [NodeID: [UInt8]] = [:]
     /// Nodes that get a secret of this person for the first time, with their key.
     private(set) var strangers: [(node: NodeRecord, key: [UInt8])] = []
+    /// Those among them whose keys' way from the first one is too long to be shown.
+    private var cut: Set<NodeID> = []
     private var known: KnownNodeKeys
 
     /// Looks at every node; refuses the ones whose key is another than it was, unless `accepted` names them.
@@ -38,6 +40,9 @@ struct SealingKeys: Sendable {
             switch judgement {
             case .known, .succeeded: break
             case .new: strangers.append((node, key))
+            case .cut:
+                strangers.append((node, key))
+                cut.insert(node.id)
             case .foreign:
                 guard accepted.contains(node.name) else { throw Self.foreign(node, key) }
                 strangers.append((node, key))
@@ -51,12 +56,17 @@ struct SealingKeys: Sendable {
 
     /// What to compare before signing, for nodes that are new to this person.
     var remarks: [String] {
-        strangers.map { stranger in
-            "\(stranger.node.name) (\(stranger.node.id)) gets a secret of yours for the first time: "
-                + "its node key is \(Hex.encode(stranger.key))"
-        }
+        strangers.map { remark($0.node, $0.key) }
             + (strangers.isEmpty
                 ? [] : ["'muster-agent status' on the node shows its key; a stolen service could name its own"])
+    }
+
+    private func remark(_ node: NodeRecord, _ key: [UInt8]) -> String {
+        let way =
+            cut.contains(node.id)
+            ? ", and the way to it from the key that its id is made of is too long to be shown" : ""
+        return
+            "\(node.name) (\(node.id)) gets a secret of yours for the first time: its node key is \(Hex.encode(key))\(way)"
     }
 
     /// What to ask before signing; nil where every key is known.
