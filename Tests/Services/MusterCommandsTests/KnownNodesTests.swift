@@ -54,6 +54,34 @@ struct KnownNodesTests {
         }
     }
 
+    @Test("whoever notes names waits for whoever else does, and nothing that was noted is lost")
+    func oneAtATime() async throws {
+        try await Workshop.run { workshop in
+            let folder = try await workshop.person("ada").folder
+            try Directory.create(folder.path)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<16 {
+                    group.addTask {
+                        let node = try NodeID(parsing: "node-\(number)")
+                        // Four minutes.
+                        try await KnownNodes.change(folder, attempts: 2400) { try $0.note("web\(number)", of: node) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let known = try KnownNodes(folder)
+            #expect(known.nodes.count == 16)
+
+            let held = try FileLock.acquire(folder.path + "/known-nodes.lock")
+            let node = try NodeID(parsing: "node-late")
+            await #expect(throws: CommandFailure.self) {
+                try await KnownNodes.change(folder, attempts: 1) { try $0.note("late", of: node) }
+            }
+            withExtendedLifetime(held) {}
+            #expect(try KnownNodes(folder) == known)
+        }
+    }
+
     private func node(_ name: String, _ id: String) throws -> NodeRecord {
         NodeRecord(
             id: try NodeID(parsing: id),

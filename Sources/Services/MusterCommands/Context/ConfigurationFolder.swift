@@ -13,7 +13,7 @@ import MusterSystem
 /// staged/         metadata that waits for more signatures, and the package files that it names
 /// session         the cached login (0600)
 /// node-keys.json  the node keys that secrets of runs were sealed to
-/// known-nodes.json  which node a name means
+/// known-nodes.json  which node a name means; known-nodes.lock is held by whoever changes it
 /// ```
 public struct ConfigurationFolder: Sendable, Hashable {
     /// The folder.
@@ -41,6 +41,7 @@ public struct ConfigurationFolder: Sendable, Hashable {
     var sessionFile: String { path + "/session" }
     var nodeKeysFile: String { path + "/node-keys.json" }
     var knownNodesFile: String { path + "/known-nodes.json" }
+    var knownNodesLockFile: String { path + "/known-nodes.lock" }
     var keys: String { path + "/keys" }
     var tuf: String { path + "/tuf" }
     var pinnedRootFile: String { tuf + "/pinned-root.json" }

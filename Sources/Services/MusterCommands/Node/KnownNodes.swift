@@ -21,6 +21,14 @@ struct KnownNodes: Sendable, Equatable {
         case changed(from: NodeID)
         /// The node had another name, which the fleet's service never changes.
         case renamed(from: String)
+
+        /// Whether it contradicts nothing that is known.
+        var isSettled: Bool {
+            switch self {
+            case .known, .new: true
+            case .changed, .renamed: false
+            }
+        }
     }
 
     /// Most names of a kind in the file.
@@ -60,6 +68,32 @@ struct KnownNodes: Sendable, Equatable {
             .object(JSONObject(ids.map { ($0.key, JSONValue($0.value)) }))
         }
         try folder.write(["hosts": members(hosts), "nodes": members(nodes)], to: folder.knownNodesFile)
+    }
+
+    /// Reads the file, changes it and replaces it, with nobody else doing so in between.
+    ///
+    /// Whoever is at it needs moments; after about five seconds it fails, with nothing changed.
+    static func change(
+        _ folder: ConfigurationFolder,
+        attempts: Int = 50,
+        _ body: (inout KnownNodes) throws -> Void
+    ) async throws {
+        let lock = try await lock(folder, attempts)
+        defer { withExtendedLifetime(lock) {} }
+        var known = try KnownNodes(folder)
+        try body(&known)
+        try known.write(folder)
+    }
+
+    private static func lock(_ folder: ConfigurationFolder, _ attempts: Int) async throws -> FileLock {
+        for attempt in 1...max(1, attempts) {
+            if let lock = try FileLock.tryAcquire(folder.knownNodesLockFile) { return lock }
+            if attempt < attempts { try await Task.sleep(for: .milliseconds(100)) }
+        }
+        throw CommandFailure.refused(
+            "cannot note which node is meant in \(folder.knownNodesFile): another 'muster' is changing it, which takes moments; "
+                + "nothing was signed, try again"
+        )
     }
 
     /// What it is that the service calls a node so.

@@ -23,6 +23,7 @@ struct NamedNodes: Sendable {
     private(set) var strangers: [NodeRecord] = []
     /// What is remembered once it is to be signed.
     private var fresh: [NodeRecord] = []
+    private let accepted: Set<String>
 
     /// Looks at every node; refuses those whose name meant another, and those that had another name, unless `accepted`
     /// names them.
@@ -31,7 +32,7 @@ struct NamedNodes: Sendable {
         for name in options.acceptNode where !nodes.contains(where: { $0.name == name }) {
             throw CommandFailure.usage("--accept-node \(name): it is none of the nodes that are meant")
         }
-        let accepted = Set(options.acceptNode)
+        accepted = Set(options.acceptNode)
         var met: [String: NodeID] = [:]
         var refused: [(name: String, why: String)] = []
         for node in nodes {
@@ -70,11 +71,19 @@ struct NamedNodes: Sendable {
     }
 
     /// Remembers what the names mean, before anything is signed.
-    func remember(_ context: CommandContext) throws {
+    ///
+    /// What another `muster` noted since the names were looked at counts as what was noted before.
+    func remember(_ context: CommandContext) async throws {
         guard !fresh.isEmpty else { return }
-        var known = try KnownNodes(context.folder)
-        for node in fresh { try known.note(node.name, of: node.id) }
-        try known.write(context.folder)
+        try await KnownNodes.change(context.folder) { known in
+            for node in fresh {
+                let judgement = known.judge(node.name, of: node.id)
+                guard judgement.isSettled || accepted.contains(node.name) else {
+                    throw Self.failure([(node.name, Self.why(node, judgement))])
+                }
+                try known.note(node.name, of: node.id)
+            }
+        }
     }
 
     // MARK: - Refusing

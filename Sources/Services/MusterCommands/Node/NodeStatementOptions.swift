@@ -24,7 +24,7 @@ struct NodeStatementOptions: ParsableArguments {
         try await context.withService { service in
             let (record, names) = try await NodeChoice.named(node, known, service, context)
             names.tell(record, context)
-            try names.remember(context)
+            try await names.remember(context)
             let statement = try await context.signedStatement(body(record), lifetime: Self.lifetime)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }
             context.terminal.line(reply.detail.isEmpty ? "\(record.name) (\(record.id)): \(reply.state)" : reply.detail)

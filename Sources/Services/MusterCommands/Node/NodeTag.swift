@@ -39,7 +39,7 @@ struct NodeTag: ContextCommand {
             if !names.strangers.isEmpty, !yes {
                 try context.terminal.confirmSigning("sign new tags for \(record.name) (\(record.id))?")
             }
-            try names.remember(context)
+            try await names.remember(context)
             let body = TagNodeBody(node: record.id, tags: tags.map(\.tag))
             let statement = try await context.signedStatement(.tagNode(body), lifetime: 30 * 86400)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }

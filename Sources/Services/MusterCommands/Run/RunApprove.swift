@@ -36,7 +36,7 @@ struct RunApprove: ContextCommand {
             let names = try NamedNodes(nodes.filter { meant.contains($0.id) }, known, context)
             if let remark = names.remark { context.terminal.note(StyledText(remark, .warning)) }
             try context.terminal.confirmSigning(lines, yes: yes, json: json)
-            try names.remember(context)
+            try await names.remember(context)
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
             let after = try await service.authorized { client, session in
                 try await client.approveRun(record.id, signature: signature, session: session)

@@ -94,7 +94,7 @@ struct RunStart: ContextCommand {
             let keys = try await secrets.keys(for: proposal, asking: !yes, context, service)
             let secrets = try secrets.values(for: proposal.body.definition, context)
             if !yes { try context.terminal.confirmSigning(keys?.question ?? "sign and run?") }
-            try names.remember(context)
+            try await names.remember(context)
             try keys?.remember(context)
             let statement = try await proposal.signed(context, secrets, sealedTo: keys)
             let reply = try await service.authorized { try await $0.send(statement, session: $1) }

@@ -27,7 +27,7 @@ struct LoginRequest: Sendable {
     var place: LoginPlace { LoginPlace(user, host, context.folder) }
 
     /// Refuses a node that is another than the host's name meant before, and remembers what a new one means.
-    func check(_ found: HostBook.Host) throws {
+    func check(_ found: HostBook.Host) async throws {
         let accepted = Set(options.known.acceptNode.map { HostName($0)?.text ?? $0 })
         for name in accepted where name != host.text {
             throw CommandFailure.usage("--accept-node \(name): the host is called '\(host.text)' here")
@@ -38,7 +38,11 @@ struct LoginRequest: Sendable {
                 "the service calls node \(found.node) '\(host.text)', which is an id and no name"
             )
         }
-        var known = try KnownNodes(context.folder)
+        guard try KnownNodes(context.folder).judge(host: host.text, of: found.node) != .known else { return }
+        try await KnownNodes.change(context.folder) { try note(found, accepted, &$0) }
+    }
+
+    private func note(_ found: HostBook.Host, _ accepted: Set<String>, _ known: inout KnownNodes) throws {
         switch known.judge(host: host.text, of: found.node) {
         case .known: return
         case .new, .renamed:
@@ -52,7 +56,6 @@ struct LoginRequest: Sendable {
             }
         }
         try known.note(host: host.text, of: found.node)
-        try known.write(context.folder)
     }
 
     /// The certificate that is there for a node, if it is good for a while yet and its key can be used.

@@ -50,14 +50,14 @@ struct SSHConnect: ContextCommand {
         let request = LoginRequest(user: account, host: name, options: login, context: context)
         let host: HostBook.Host
         if let kept = try HostBook.kept(context)?.find(name), await request.present(kept.node) != nil {
-            try request.check(kept)
+            try await request.check(kept)
             host = kept
         } else {
             host = try await context.withService { service in
                 guard let host = try await HostBook.fetch(service, context).find(name) else {
                     throw CommandFailure.refused("there is no node '\(name.text)': see 'muster node list'")
                 }
-                try request.check(host)
+                try await request.check(host)
                 if await request.present(host.node) == nil { _ = try await request.obtain(host.node, service) }
                 return host
             }

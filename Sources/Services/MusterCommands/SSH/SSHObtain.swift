@@ -82,7 +82,7 @@ struct SSHObtain: ContextCommand {
         if let kept = HostBook.kept(context) {
             if let host = try kept.find(request.host) {
                 if let certificate = await request.present(host.node) {
-                    try request.check(host)
+                    try await request.check(host)
                     return certificate
                 }
             } else if quiet, kept.isFresh(at: context.now()) {
@@ -91,7 +91,7 @@ struct SSHObtain: ContextCommand {
         }
         return try await context.withService { service in
             guard let host = try await HostBook.fetch(service, context).find(request.host) else { return nil }
-            try request.check(host)
+            try await request.check(host)
             if let certificate = await request.present(host.node) { return certificate }
             return try await request.obtain(host.node, service)
         }

@@ -94,7 +94,7 @@ struct SSHRevoke: ContextCommand {
         if let node {
             let (record, names) = try await NodeChoice.named(node, known, service, context)
             names.tell(record, context)
-            try names.remember(context)
+            try await names.remember(context)
             return .node(record.id)
         }
         return .publicKey(try OperatorKey.publicKey(key ?? ""))
