@@ -26,6 +26,14 @@ struct LoginRequest: Sendable {
 
     var place: LoginPlace { LoginPlace(user, host, context.folder) }
 
+    /// Whether what is kept of the host counts: it names the node that the name means, or nothing says otherwise.
+    ///
+    /// Else it may be the older word of the two, and the service is asked.
+    func believes(_ kept: HostBook.Host) throws -> Bool {
+        guard options.known.acceptNode.isEmpty else { return false }
+        return try KnownNodes(context.folder).judge(host: host.text, of: kept.node).isSettled
+    }
+
     /// Refuses a node that is another than the host's name meant before, and remembers what a new one means.
     func check(_ found: HostBook.Host) async throws {
         let accepted = Set(options.known.acceptNode.map { HostName($0)?.text ?? $0 })

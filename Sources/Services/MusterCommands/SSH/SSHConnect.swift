@@ -49,7 +49,9 @@ struct SSHConnect: ContextCommand {
         let (account, name) = try destination(context)
         let request = LoginRequest(user: account, host: name, options: login, context: context)
         let host: HostBook.Host
-        if let kept = try HostBook.kept(context)?.find(name), await request.present(kept.node) != nil {
+        if let kept = try HostBook.kept(context)?.find(name), try request.believes(kept),
+            await request.present(kept.node) != nil
+        {
             try await request.check(kept)
             host = kept
         } else {

@@ -81,7 +81,7 @@ struct SSHObtain: ContextCommand {
     private func certificate(_ request: LoginRequest, _ context: CommandContext) async throws -> SSHCertificate? {
         if let kept = HostBook.kept(context) {
             if let host = try kept.find(request.host) {
-                if let certificate = await request.present(host.node) {
+                if try request.believes(host), let certificate = await request.present(host.node) {
                     try await request.check(host)
                     return certificate
                 }

@@ -2,6 +2,9 @@ import ByteCoding
 import CanonicalJSON
 import MusterAPI
 import MusterModel
+import MusterSystem
+import MusterTestSupport
+import OpenSSHFormats
 import Testing
 
 @testable import MusterCommands
@@ -92,6 +95,53 @@ struct HostBookTests {
             workshop.service.with { $0.nodes = [named] }
             #expect(await ask(host: "node-0123456789abcdef").contains("which is an id and no name"))
             #expect(asked() == 4)
+        }
+    }
+
+    /// Puts a certificate there that root@web1 got for node-web1, good for an hour.
+    private func certify(_ workshop: Workshop, _ ada: Person) throws {
+        var certificate = TestCertificate(try TestKey("ephemeral").ssh, time: FakeService.time)
+        certificate.principals = ["root"]
+        certificate.carry(try workshop.waiting(user: "root").statement)
+        let root = try #require(AccountName("root"))
+        let place = LoginPlace(root, try #require(HostName("web1")), ada.folder)
+        try Directory.create(place.folder)
+        try AtomicFile.write(Array((try certificate.signed.line + "\n").utf8), to: place.certificateFile)
+        try AtomicFile.write([1], to: place.keyFile)
+    }
+
+    @Test("a kept host that is another node than the name means, or where another is accepted, is asked for anew")
+    func oldBook() async throws {
+        try await Workshop.sshFleet { workshop, ada in
+            func ask(_ more: String...) async -> Person.Outcome {
+                await ada.muster(["ssh", "certificate", "--user", "root", "--for", "web1"] + more)
+            }
+            func asked() -> Int {
+                workshop.service.with { $0.requests.filter { $0 == "POST /v1/ssh/certificates" }.count }
+            }
+            let (dead, anew) = (try record(), try record(id: "node-anew"))
+            workshop.service.with { $0.nodes = [dead] }
+            #expect(await ask().errors.contains("first seen: web1 is node-web1\n"))
+            let book = try BoundedFile.read(ada.folder.hostsFile, limit: HostBook.byteLimit)
+            try certify(workshop, ada)
+            let kept = await ask()
+            #expect(kept.status == 0 && asked() == 1, "\(kept.all)")
+
+            // The machine is enrolled anew, and the person says so.
+            workshop.service.with { $0.nodes = [anew] }
+            _ = await ask("--accept-node", "web1")
+            #expect(asked() == 2)
+            #expect(try KnownNodes(ada.folder).hosts["web1"] == anew.id)
+
+            // The book of before, as another machine or an earlier moment left it.
+            for words in [["certificate", "--user", "root", "--for", "web1"], ["connect", "-l", "root", "web1"]] {
+                try AtomicFile.write(book, to: ada.folder.hostsFile)
+                let before = asked()
+                let outcome = await ada.muster(["ssh"] + words)
+                #expect(!outcome.errors.contains("but it was"), "\(outcome.all)")
+                #expect(asked() == before + 1, "\(outcome.all)")
+            }
+            #expect(try KnownNodes(ada.folder).hosts["web1"] == anew.id)
         }
     }
 
