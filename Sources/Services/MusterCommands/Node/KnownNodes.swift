@@ -104,6 +104,9 @@ struct KnownNodes: Sendable, Equatable {
         return .new
     }
 
+    /// What a node is called in the fleet, as far as this person knows; nil where they never met it.
+    func name(of node: NodeID) -> String? { names[node] }
+
     /// What it is that the service says that somebody reaches a node so; a node is reached by several names.
     func judge(host: String, of node: NodeID) -> Judgement {
         guard let known = hosts[host] ?? nodes[host] else { return .new }

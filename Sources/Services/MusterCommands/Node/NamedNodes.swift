@@ -7,7 +7,9 @@ import MusterModel
 struct KnownNodeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "This name means another node than last time, which is right: its machine was enrolled anew. May be repeated.",
+            """
+            Where this name means another node than last time, that is right: its machine was enrolled anew. May be repeated.
+            """,
             valueName: "name"
         )
     )
@@ -21,20 +23,29 @@ struct NamedNodes: Sendable {
 
     /// Nodes that this person meets for the first time.
     private(set) var strangers: [NodeRecord] = []
+    /// Nodes that nobody said by name, and whose name meant another node, or that had another name: nobody has accepted
+    /// that, so it is not remembered, and remarked on each time.
+    private(set) var changedNodes: Set<NodeID> = []
+    private var changes: [Change] = []
     /// What is remembered once it is to be signed.
     private var fresh: [NodeRecord] = []
     private let accepted: Set<String>
 
-    /// Looks at every node; refuses those whose name meant another, and those that had another name, unless `accepted`
-    /// names them.
-    init(_ nodes: [NodeRecord], _ options: KnownNodeOptions, _ context: CommandContext) throws {
+    private struct Change {
+        let name: String
+        let why: String
+    }
+
+    /// Looks at every node; refuses those that somebody `said` by a name that meant another node, and those that had
+    /// another name, unless they are accepted.
+    ///
+    /// Whoever says `tag:web` or an id has said no name: to them it is told. A name that is to be left out is said too:
+    /// the node that was called so must not come by another name.
+    init(_ nodes: [NodeRecord], said: Set<String>, _ options: KnownNodeOptions, _ context: CommandContext) throws {
         let known = try KnownNodes(context.folder)
-        for name in options.acceptNode where !nodes.contains(where: { $0.name == name }) {
-            throw CommandFailure.usage("--accept-node \(name): it is none of the nodes that are meant")
-        }
         accepted = Set(options.acceptNode)
         var met: [String: NodeID] = [:]
-        var refused: [(name: String, why: String)] = []
+        var refused: [Change] = []
         for node in nodes {
             if let other = met.updateValue(node.id, forKey: node.name), other != node.id {
                 throw CommandFailure.refused(
@@ -47,15 +58,27 @@ struct NamedNodes: Sendable {
             case .known: continue
             case .new: strangers.append(node)
             case .changed, .renamed:
-                if !accepted.contains(node.name) { refused.append((node.name, Self.why(node, judgement))) }
+                guard !accepted.contains(node.name) else { break }
+                let change = Change(name: node.name, why: Self.why(node, judgement))
+                let names = [node.name, known.name(of: node.id)].compactMap(\.self)
+                if !said.isDisjoint(with: names) {
+                    refused.append(change)
+                } else {
+                    changedNodes.insert(node.id)
+                    changes.append(change)
+                }
+                continue
             }
             fresh.append(node)
         }
         guard refused.isEmpty else { throw Self.failure(refused) }
     }
 
+    /// What whoever signs has to know of the nodes.
+    var remarks: [String] { [remark].compactMap(\.self) + changeRemarks }
+
     /// What is said of the strangers; nil where there are none.
-    var remark: String? {
+    private var remark: String? {
         guard !strangers.isEmpty else { return nil }
         guard strangers.count <= Self.listed else {
             return "first seen: \(NodeNames.folded(strangers.map(\.name))); from now on these names mean these nodes"
@@ -63,11 +86,17 @@ struct NamedNodes: Sendable {
         return "first seen: " + strangers.map { "\($0.name) is \($0.id)" }.joined(separator: ", ")
     }
 
+    /// All of them, so that none hides behind the others; then what may have happened.
+    private var changeRemarks: [String] {
+        guard !changes.isEmpty else { return [] }
+        return changes.map(\.why) + [Self.advice(Self.options(changes)) + "; until then this is said each time"]
+    }
+
     /// Says which node is meant, by its id: that is what is signed.
     func tell(_ node: NodeRecord, _ context: CommandContext) {
-        context.terminal.note(
-            remark.map { StyledText($0, .warning) } ?? StyledText("\(node.name) is \(node.id)", .faint)
-        )
+        let remarks = self.remarks
+        for remark in remarks { context.terminal.note(StyledText(remark, .warning)) }
+        if remarks.isEmpty { context.terminal.note(StyledText("\(node.name) is \(node.id)", .faint)) }
     }
 
     /// Remembers what the names mean, before anything is signed.
@@ -79,7 +108,7 @@ struct NamedNodes: Sendable {
             for node in fresh {
                 let judgement = known.judge(node.name, of: node.id)
                 guard judgement.isSettled || accepted.contains(node.name) else {
-                    throw Self.failure([(node.name, Self.why(node, judgement))])
+                    throw Self.failure([Change(name: node.name, why: Self.why(node, judgement))])
                 }
                 try known.note(node.name, of: node.id)
             }
@@ -109,11 +138,14 @@ struct NamedNodes: Sendable {
         }
     }
 
-    private static func failure(_ refused: [(name: String, why: String)]) -> CommandFailure {
-        let shown = refused.prefix(listed)
+    private static func failure(_ refused: [Change]) -> CommandFailure {
         let more = refused.count > listed ? " and \(refused.count - listed) more" : ""
-        let options = shown.map { "--accept-node " + RunWords.quoted($0.name) }.joined(separator: " ")
-        return .refused(shown.map(\.why).joined(separator: "; ") + more + ". " + advice(options))
+        let why = refused.prefix(listed).map(\.why).joined(separator: "; ")
+        return .refused(why + more + ". " + advice(options(refused)))
+    }
+
+    private static func options(_ changes: [Change]) -> String {
+        changes.prefix(listed).map { "--accept-node " + RunWords.quoted($0.name) }.joined(separator: " ")
     }
 
     static func changed(_ name: String, from old: NodeID, to node: NodeID) -> String {

@@ -14,7 +14,7 @@ enum NodeChoice {
         _ context: CommandContext
     ) async throws -> (record: NodeRecord, names: NamedNodes) {
         let record = try await find(text, service)
-        return (record, try NamedNodes(record.id.text == text ? [] : [record], options, context))
+        return (record, try NamedNodes(record.id.text == text ? [] : [record], said: [record.name], options, context))
     }
 
     static func find(_ text: String, _ service: ServiceConnection) async throws -> NodeRecord {

@@ -31,10 +31,11 @@ struct RunApprove: ContextCommand {
             let nodes = try await service.reading { try await $0.nodes(session: $1) }
             let review = try RunReview(record, fleet: service.fleet.fleet, policy: policy, now: context.now())
             try review.checkSignable(policy: policy, now: context.now())
-            let lines = try lines(review, nodes, policy, context)
             let meant = Set(review.body.nodes)
-            let names = try NamedNodes(nodes.filter { meant.contains($0.id) }, known, context)
-            if let remark = names.remark { context.terminal.note(StyledText(remark, .warning)) }
+            // Whoever approves has said no name, and is shown them all.
+            let names = try NamedNodes(nodes.filter { meant.contains($0.id) }, said: [], known, context)
+            let lines = try lines(review, nodes, names.changedNodes, policy, context)
+            for remark in names.remarks { context.terminal.note(StyledText(remark, .warning)) }
             try context.terminal.confirmSigning(lines, yes: yes, json: json)
             try await names.remember(context)
             let signature = try await OperatorKey.sign(record.statement.signedBytes, type: .run, context)
@@ -53,6 +54,7 @@ struct RunApprove: ContextCommand {
     private func lines(
         _ review: RunReview,
         _ nodes: [NodeRecord],
+        _ changed: Set<NodeID>,
         _ policy: FleetPolicy,
         _ context: CommandContext
     ) throws -> [StyledText] {
@@ -67,7 +69,7 @@ struct RunApprove: ContextCommand {
                 time: review.beginning(now: context.now())
             )
         }
-        let words = try RunWords(review.body, names: nodes.names)
+        let words = try RunWords(review.body, names: nodes.names, changed: changed)
         var lines = [StyledText("\(review.statement.requester)", .bold) + StyledText(" asks to run:")]
         lines += words.lines(expires: review.statement.expires, now: context.now())
         lines.append(StyledText("  signed by \(review.signers.map(\.text).joined(separator: ", "))"))

@@ -7,6 +7,8 @@ import MusterSelection
 struct RunNodes: Sendable {
     /// The chosen nodes, in the order of their names.
     let records: [NodeRecord]
+    /// The names by which somebody said single nodes, to choose them or to leave them out; ids are none.
+    let said: Set<String>
     /// How many nodes there are.
     let total: Int
     /// What whoever asks should know of the choice.
@@ -14,9 +16,11 @@ struct RunNodes: Sendable {
 
     /// The nodes that `text` means.
     static func choose(_ text: String, from nodes: [NodeRecord], now: UTCTime) throws -> RunNodes {
+        let selection: Selection
         let selected: SelectedNodes
         do {
-            selected = try Selection(parsing: text).resolve(nodes.map(SelectableNode.init), at: now)
+            selection = try Selection(parsing: text)
+            selected = try selection.resolve(nodes.map(SelectableNode.init), at: now)
         } catch let error as SelectionSyntaxError {
             throw CommandFailure.usage("\(error)")
         } catch let error as SelectionMistake {
@@ -35,6 +39,7 @@ struct RunNodes: Sendable {
         let byID = nodes.byID
         return RunNodes(
             records: selected.nodes.compactMap { byID[$0.id] },
+            said: selection.names(besides: Set(nodes.map(\.id.text))),
             total: nodes.count,
             remarks: remarks
         )
@@ -49,6 +54,19 @@ struct RunNodes: Sendable {
             names[entry.reason, default: []].append(entry.node.name)
         }
         return reasons.map { "left out \(NodeNames.folded(names[$0] ?? [])): \($0)" }
+    }
+}
+
+extension Selection {
+    /// The names that stand in it for one node each; what is one of `ids` means the node by its id.
+    fileprivate func names(besides ids: Set<String>) -> Set<String> {
+        switch self {
+        case .every, .tag, .comparison: return []
+        case .node(let name): return ids.contains(name) ? [] : [name]
+        case .name(let glob): return glob.text.utf8.contains { "*?".utf8.contains($0) } ? [] : [glob.text]
+        case .not(let inner), .quota(_, let inner): return inner.names(besides: ids)
+        case .all(let parts), .any(let parts): return Set(parts.flatMap { $0.names(besides: ids) })
+        }
     }
 }
 

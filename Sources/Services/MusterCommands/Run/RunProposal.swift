@@ -12,9 +12,11 @@ struct RunProposal: Sendable {
     let policy: FleetPolicy
 
     /// Shows exactly what will be signed and what the policy says to it; refuses what nodes would refuse.
-    func show(_ context: CommandContext, quiet: Bool) throws {
+    ///
+    /// The ids of `changed` nodes are shown however many there are.
+    func show(_ context: CommandContext, changed: Set<NodeID>, quiet: Bool) throws {
         let now = context.now()
-        let words = try RunWords(body, names: nodes.records.names)
+        let words = try RunWords(body, names: nodes.records.names, changed: changed)
         let requester = try context.folder.operatorIdentity().name
         let judgement = NodeJudgement(
             body,

@@ -25,7 +25,8 @@ struct RunStart: ContextCommand {
             argument. The service shows the keys: the first one of a node is shown to you and remembered, and from then on
             only that one, or one that follows it by its own signature, is believed. With --yes nobody looks at a first one,
             so it needs --accept-node-key NAME, or --accept-new-node-keys for all. Which node a name means is remembered in
-            the same way: where it means another one, --accept-node NAME says that this is right. Output of the nodes goes to
+            the same way: where node:NAME means another one, it is refused until --accept-node NAME says that this is right;
+            where such a node comes by a tag or an id, you are told each time until then. Output of the nodes goes to
             standard output and error with the node's name in front; everything else that is said goes to standard error.
 
             exit status: 0 all well; 10 some failed; 11 not all ran it; 12 unknown on some; 1, 2 and 130: 'muster help run'.
@@ -79,7 +80,7 @@ struct RunStart: ContextCommand {
             let policy = try await TrustedView.refresh(context, service.client).policy()
             let nodes = try await service.reading { try await $0.nodes(session: $1) }
             let chosen = try RunNodes.choose(selector, from: nodes, now: context.now())
-            let names = try NamedNodes(chosen.records, known, context)
+            let names = try NamedNodes(chosen.records, said: chosen.said, known, context)
             let moments = try time.moments(now: context.now())
             let session = try over == .ssh ? RunOverSSHSession.prepare(context, port: sshPort ?? 22) : nil
             var proposal = RunProposal(
@@ -89,8 +90,8 @@ struct RunStart: ContextCommand {
                 policy: policy
             )
             proposal.body.ssh = session?.body
-            try proposal.show(context, quiet: output.json)
-            if let remark = names.remark { context.terminal.note(StyledText("  \(remark)", .warning)) }
+            try proposal.show(context, changed: names.changedNodes, quiet: output.json)
+            for remark in names.remarks { context.terminal.note(StyledText("  \(remark)", .warning)) }
             let keys = try await secrets.keys(for: proposal, asking: !yes, context, service)
             let secrets = try secrets.values(for: proposal.body.definition, context)
             if !yes { try context.terminal.confirmSigning(keys?.question ?? "sign and run?") }

@@ -20,15 +20,18 @@ struct RunWords: Sendable {
     let body: RunBody
     /// The names of nodes, as the register has them.
     let names: [NodeID: String]
+    /// Nodes whose names meant others before: their ids are always shown.
+    private let changed: Set<NodeID>
     private let words: Words
     /// The arguments by themselves, where they are not in their places.
     private let arguments: [ParameterName: [String]]
 
     /// A run whose definition is the trusted policy's: the command with its arguments in their places.
-    init(_ body: RunBody, names: [NodeID: String]) throws {
+    init(_ body: RunBody, names: [NodeID: String], changed: Set<NodeID> = []) throws {
         let resolved = try Self.resolve(body)
         self.body = body
         self.names = names
+        self.changed = changed
         arguments = [:]
         words = Words(
             argv: resolved.argv,
@@ -47,6 +50,7 @@ struct RunWords: Sendable {
         let definition = body.definition
         self.body = body
         self.names = names
+        changed = []
         arguments = body.arguments
         words = Words(
             argv: definition.argv,
@@ -100,8 +104,8 @@ struct RunWords: Sendable {
 
     /// The ids are what is signed; names are the register's word.
     private var ids: [StyledText] {
-        guard body.nodes.count <= Self.listed else { return [] }
-        let named = body.nodes.filter { names[$0] != nil && names[$0] != $0.text }
+        let told = body.nodes.count <= Self.listed ? body.nodes : body.nodes.filter { changed.contains($0) }
+        let named = told.filter { names[$0] != nil && names[$0] != $0.text }
         return named.isEmpty
             ? [] : [StyledText("  ids: " + named.map { "\(names[$0] ?? "") is \($0)" }.joined(separator: ", "), .faint)]
     }
