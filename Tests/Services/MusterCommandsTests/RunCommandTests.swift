@@ -349,6 +349,24 @@ struct RunCommandTests {
         }
     }
 
+    @Test("attack: a node that is left out by its name does not come since another one has that for its id")
+    func decoy() async throws {
+        try await RunFixture.run { fixture in
+            try fixture.addNode("web-9", id: "web-3")
+            func ask() async -> Person.Outcome {
+                await fixture.ada.muster(
+                    [
+                        "run", "restart-web", "--on", "tag:web and not node:web-3", "--yes", "--no-wait", "--",
+                        "unit=nginx",
+                    ]
+                )
+            }
+            let refused = await ask()
+            #expect(refused.status == 1 && refused.errors.contains("the id of another one"), "\(refused.all)")
+            #expect(fixture.workshop.service.with { $0.statements.isEmpty })
+        }
+    }
+
     @Test("the ids of nodes whose names meant others are shown, however many nodes there are")
     func idsOfChanged() async throws {
         try await RunFixture.run { fixture in

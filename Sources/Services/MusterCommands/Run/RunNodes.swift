@@ -36,13 +36,30 @@ struct RunNodes: Sendable {
                 "\(selected.nodes.count) nodes are selected, and a run may name \(RunBody.nodeLimit)"
             )
         }
-        let byID = nodes.byID
+        let (byID, said) = (nodes.byID, selection.names)
+        try requireOneMeaning(said, byID, nodes)
         return RunNodes(
             records: selected.nodes.compactMap { byID[$0.id] },
-            said: selection.names(besides: Set(nodes.map(\.id.text))),
+            said: said,
             total: nodes.count,
             remarks: remarks
         )
+    }
+
+    /// Refuses a name that is the id of one node and the name of another: who is left out by it would come all the same.
+    private static func requireOneMeaning(
+        _ said: Set<String>,
+        _ byID: [NodeID: NodeRecord],
+        _ nodes: [NodeRecord]
+    ) throws {
+        let owners = said.compactMap(NodeID.init).compactMap { byID[$0] }
+        for owner in owners {
+            guard let other = nodes.first(where: { $0.name == owner.id.text && $0.id != owner.id }) else { continue }
+            throw CommandFailure.refused(
+                "'\(owner.id)' is the name of node \(other.id) and the id of another one, as no service gives any: compare with "
+                    + "'muster-agent status' on the node"
+            )
+        }
     }
 
     /// Nodes left out for the same reason, together.
@@ -58,14 +75,14 @@ struct RunNodes: Sendable {
 }
 
 extension Selection {
-    /// The names that stand in it for one node each; what is one of `ids` means the node by its id.
-    fileprivate func names(besides ids: Set<String>) -> Set<String> {
+    /// The names that stand in it for one node each; what looks like the id of a node means the node by its id.
+    fileprivate var names: Set<String> {
         switch self {
         case .every, .tag, .comparison: return []
-        case .node(let name): return ids.contains(name) ? [] : [name]
+        case .node(let name): return NodeID(name).map(NodeID.isMadeOfKey) == true ? [] : [name]
         case .name(let glob): return glob.text.utf8.contains { "*?".utf8.contains($0) } ? [] : [glob.text]
-        case .not(let inner), .quota(_, let inner): return inner.names(besides: ids)
-        case .all(let parts), .any(let parts): return Set(parts.flatMap { $0.names(besides: ids) })
+        case .not(let inner), .quota(_, let inner): return inner.names
+        case .all(let parts), .any(let parts): return Set(parts.flatMap(\.names))
         }
     }
 }
