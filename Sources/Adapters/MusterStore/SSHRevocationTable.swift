@@ -76,7 +76,10 @@ extension StoreTransaction {
         at time: UTCTime
     ) throws -> Int64 {
         let row = try sql.row(
-            "UPDATE counters SET value = max(value + 1, $1) WHERE name = 'ssh-krl' RETURNING value",
+            """
+            UPDATE counters SET value = CASE WHEN value < $1 THEN $1 ELSE value + 1 END WHERE name = 'ssh-krl'
+            RETURNING value
+            """,
             [.integer(time.seconds)]
         )
         guard let version = try row?.integer(0) else {

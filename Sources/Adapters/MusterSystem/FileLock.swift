@@ -26,8 +26,8 @@ public final class FileLock: Sendable {
 
     /// Whether the path still names the file: the lock on a removed one keeps nobody away.
     private static func isStill(_ file: OpenFile, at path: String) -> Bool {
-        var (own, there) = (stat(), stat())
-        guard fstat(file.descriptor, &own) == 0, lstat(path, &there) == 0 else { return false }
+        var there = stat()
+        guard let own = try? file.status(), lstat(path, &there) == 0 else { return false }
         return own.st_dev == there.st_dev && own.st_ino == there.st_ino
     }
 
