@@ -104,6 +104,7 @@ struct PolicySourceTests {
         ]
         for line in expected { #expect(lines.contains(line), "\(line): \(lines)") }
         let preload = lines.first { $0.hasPrefix("  with LD_PRELOAD=") }
+        #expect(preload == #"  with LD_PRELOAD='/tmp/\u{301}x.so'"#, "\(lines)")
         #expect(preload?.contains("301}") == true && preload?.utf8.allSatisfy { $0 < 0x80 } == true, "\(lines)")
     }
 

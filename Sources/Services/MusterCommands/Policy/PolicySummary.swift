@@ -91,7 +91,7 @@ struct PolicySummary: Sendable {
     }
 
     /// Text of which every byte counts, on one line.
-    private static func line(_ text: String) -> String { "'" + VisibleText.ascii(RunWords.escaped(text)) + "'" }
+    private static func line(_ text: String) -> String { "'" + RunWords.escaped(text) { !$0.isASCII } + "'" }
 
     private static func text(_ parameter: CommandParameter) -> String {
         var text: String

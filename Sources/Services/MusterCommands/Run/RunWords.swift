@@ -152,14 +152,19 @@ struct RunWords: Sendable {
     }
 
     /// Text on one line, its newlines and tabs written as in C.
-    static func escaped(_ text: String) -> String {
+    ///
+    /// What `isWritten` says stands as `\u{…}`.
+    static func escaped(
+        _ text: String,
+        where isWritten: (Unicode.Scalar) -> Bool = VisibleText.isHidden
+    ) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\\": escaped += "\\\\"
             case "\n": escaped += "\\n"
             case "\t": escaped += "\\t"
-            case _ where VisibleText.isHidden(scalar): escaped += VisibleText.escape(scalar)
+            case _ where isWritten(scalar): escaped += VisibleText.escape(scalar)
             default: escaped.unicodeScalars.append(scalar)
             }
         }

@@ -96,7 +96,7 @@ struct SealingKeys: Sendable {
         .refused(
             "the key of \(node.name) is \(Hex.encode(key)), which is not the one that its id \(node.id) is made of, and does not "
                 + "follow that one: the service may want to read the secret. Compare with 'muster-agent status' on the node; "
-                + "if it is right: --accept-node-key \(node.name)"
+                + "if it is right: --accept-node-key \(RunWords.quoted(node.name))"
         )
     }
 
@@ -104,7 +104,7 @@ struct SealingKeys: Sendable {
         .refused(
             "the key of \(name) is \(Hex.encode(key)), but it was \(Hex.encode(old)), and that one has not signed the change. "
                 + "Either the node was enrolled anew, or the service wants to read the secret. Compare with 'muster-agent status' "
-                + "on the node; if it is right: --accept-node-key \(name)"
+                + "on the node; if it is right: --accept-node-key \(RunWords.quoted(name))"
         )
     }
 }
