@@ -100,8 +100,7 @@ struct NodeStatements: Sendable {
             }
             throw Problem.missing("there is no node '\(node)'")
         }
-        let facts = NodeFacts(id: node, tags: Set(entry.node.tags))
-        try check.require(signed.statement, signers: signers, node: facts)
+        try check.require(signed.statement, signers: signers, node: entry.facts)
         return entry.node.name
     }
 

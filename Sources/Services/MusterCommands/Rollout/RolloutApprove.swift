@@ -58,14 +58,7 @@ struct RolloutApprove: ContextCommand {
         _ history: ReleaseHistory,
         _ context: CommandContext
     ) throws -> (StatementReview, UpgradeBody) {
-        let review = try StatementReview(
-            record.statement,
-            id: id,
-            of: "rollout \(id)",
-            fleet: fleet,
-            policy: policy,
-            now: context.now()
-        )
+        let review = try StatementReview(record, id, fleet: fleet, policy: policy, now: context.now())
         guard let body = review.statement.body.packageChange else {
             throw CommandFailure.refused("rollout \(id) changes no package")
         }

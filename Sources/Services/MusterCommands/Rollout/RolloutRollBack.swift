@@ -119,14 +119,7 @@ struct RolloutRollBack: ContextCommand {
         let context: CommandContext
 
         func review(_ record: RolloutRecord, _ id: RolloutID) throws -> StatementReview {
-            try StatementReview(
-                record.statement,
-                id: id,
-                of: "rollout \(id)",
-                fleet: fleet,
-                policy: policy,
-                now: context.now()
-            )
+            try StatementReview(record, id, fleet: fleet, policy: policy, now: context.now())
         }
 
         /// Whether its requester has signed what the record says.

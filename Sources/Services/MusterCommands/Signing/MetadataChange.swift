@@ -21,12 +21,12 @@ struct MetadataChange: Sendable {
         to = next.version
         expires = next.expires
         // By the bytes of paths: to String, paths of two files may be the same text of Unicode.
-        let before = Dictionary((current?.files ?? []).map { (Array($0.path.utf8), $0) }) { first, _ in first }
+        let before = Dictionary((current?.files ?? []).map { (ExactText($0.path), $0) }) { first, _ in first }
         var added: [TargetFile] = []
         var changed: [(before: TargetFile, after: TargetFile)] = []
         var kept = 0
         for file in next.files {
-            switch before[Array(file.path.utf8)] {
+            switch before[ExactText(file.path)] {
             case nil: added.append(file)
             case let old? where old == file: kept += 1
             case let old?: changed.append((old, file))
@@ -35,8 +35,8 @@ struct MetadataChange: Sendable {
         self.added = added
         self.changed = changed
         self.kept = kept
-        let after = Set(next.files.map { Array($0.path.utf8) })
-        removed = (current?.files ?? []).filter { !after.contains(Array($0.path.utf8)) }
+        let after = Set(next.files.map { ExactText($0.path) })
+        removed = (current?.files ?? []).filter { !after.contains(ExactText($0.path)) }
     }
 
     /// Refuses what must not happen unnoticed: a version that is not the next, or files that are lost or altered.

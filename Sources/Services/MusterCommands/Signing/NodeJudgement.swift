@@ -29,7 +29,7 @@ struct NodeJudgement: Sendable {
         var order: [PolicyDecision] = []
         var names: [PolicyDecision: [String]] = [:]
         var seen: [Set<Tag>: PolicyDecision] = [:]
-        let namesNodes = policy.rules.contains { $0.nodes.contains { if case .node = $0 { true } else { false } } }
+        let namesNodes = policy.rules.contains { !$0.nodes.allSatisfy(\.isWide) }
         for id in ids {
             let tags = Set(known[id]?.tags ?? [])
             // Two thousand nodes have few sets of tags among them.

@@ -1,4 +1,5 @@
 import ByteCoding
+import MusterAPI
 import MusterModel
 import MusterPolicy
 import MusterTrust
@@ -26,6 +27,11 @@ struct StatementReview: Sendable {
         statement = signed.statement
         signers = StatementVerifier.signatures(of: signed, policy: policy, time: now).signers.map(\.name)
         guard statement.id == id, statement.fleet == fleet else { throw Self.mismatch(what) }
+    }
+
+    /// Reads the statement of a rollout, which has the rollout's id.
+    init(_ record: RolloutRecord, _ id: RolloutID, fleet: FleetID, policy: FleetPolicy, now: UTCTime) throws {
+        try self.init(record.statement, id: id, of: "rollout \(id)", fleet: fleet, policy: policy, now: now)
     }
 
     /// What is said of a statement that is not the one of `what`.

@@ -172,7 +172,7 @@ struct RunAsking: Sendable {
         var most = 0
         var approvers: Set<OperatorName> = []
         for node in body.nodes {
-            let facts = NodeFacts(id: node, tags: Set(service.nodes[node]?.node.tags ?? []))
+            let facts = service.nodes[node]?.facts ?? NodeFacts(id: node, tags: [])
             let decision = try check.decide(signed.statement, signers: signers, node: facts, deciding: moment)
             switch decision {
             case .allowed: break

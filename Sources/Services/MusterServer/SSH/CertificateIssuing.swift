@@ -118,7 +118,7 @@ struct CertificateIssuing: Sendable {
 
     static func target(_ entry: NodeRegister.Entry) -> CertificateDecision.Target {
         CertificateDecision.Target(
-            facts: NodeFacts(id: entry.node.id, tags: Set(entry.node.tags)),
+            facts: entry.facts,
             name: entry.node.name,
             version: entry.report?.ssh.flatMap { OpenSSHVersion($0.sshdVersion) }
         )
