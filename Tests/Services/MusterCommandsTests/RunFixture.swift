@@ -5,6 +5,7 @@ import MusterCommands
 import MusterModel
 import MusterSystem
 import MusterTestSupport
+import Testing
 
 /// A fleet with approved commands, nodes, and two operators: ada asks, ben approves.
 struct RunFixture: Sendable {
@@ -77,7 +78,7 @@ struct RunFixture: Sendable {
     private static func node(_ name: String) throws -> NodeRecord { try node(name, id: "node-\(name)") }
 
     private static func node(_ name: String, id: String) throws -> NodeRecord {
-        guard let node = NodeID(id), let tag = Tag((name + id).contains("web") ? "web" : "db") else {
+        guard let node = NodeID(id), let tag = MusterModel.Tag((name + id).contains("web") ? "web" : "db") else {
             throw Workshop.Failure.command(name)
         }
         return NodeRecord(
@@ -197,6 +198,34 @@ struct RunFixture: Sendable {
             started: FakeService.time,
             milliseconds: 120
         )
+    }
+
+    /// What ada is told when she has the web server restarted on these nodes, by a script.
+    func restartWeb(on selector: String, _ more: [String] = []) async -> Person.Outcome {
+        await ada.muster(
+            ["run", "restart-web", "--on", selector, "--yes", "--no-wait"] + more + ["--", "unit=nginx"]
+        )
+    }
+
+    /// A run that waits for ben.
+    func waiting() async throws -> SignedStatement {
+        try AtomicFile.write(Array("correct horse\n".utf8), to: ada.home + "/secret")
+        let asked = await ada.muster(
+            [
+                "run", "set-password", "--on", "tag:web", "--secret-file", "password=secret", "--yes", "--no-wait",
+                "--in", "2h", "--reason", "rotation", "--accept-new-node-keys",
+            ]
+        )
+        #expect(asked.status == 0, "\(asked.all)")
+        let statement = try sent()
+        try offer(statement)
+        return statement
+    }
+
+    /// Lets a statement wait for ben at the service.
+    func offer(_ statement: SignedStatement) throws {
+        let waiting = try record(statement, .waiting, missing: "1 approval: ask ben")
+        workshop.service.with { $0.runs = [waiting] }
     }
 
     /// Lets nodes have written this, in order.

@@ -82,17 +82,18 @@ struct KeyedNode: Sendable {
         oldSigner: TestKey? = nil,
         newSigner: TestKey? = nil
     ) async throws -> UTCTime {
-        let present = present ?? key
-        let proof = NodeKeyRequest.proof(
-            fleet: fleet ?? fixture.fleet.fleet,
-            node: node ?? id,
-            oldKey: present.publicKey,
-            newKey: new.publicKey
-        ).canonicalBytes
+        let link = link(
+            present ?? key,
+            new,
+            node: node,
+            fleet: fleet,
+            oldSigner: oldSigner,
+            newSigner: newSigner
+        )
         let request = NodeKeyRequest(
-            newKey: new.publicKey,
-            oldSignature: (oldSigner ?? present).sign(proof),
-            newSignature: (newSigner ?? new).sign(proof)
+            newKey: link.newKey,
+            oldSignature: link.oldSignature,
+            newSignature: link.newSignature
         )
         return try await fixture.client.offerKey(request, session: session).expires
     }
