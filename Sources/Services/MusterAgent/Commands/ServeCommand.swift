@@ -78,7 +78,8 @@ struct ServeCommand: AsyncParsableCommand {
         return try FileLock.acquire(path)
     }
 
-    private static func logger(_ level: Logger.Level) -> Logger {
+    /// The log of the agent, on standard error.
+    static func logger(_ level: Logger.Level) -> Logger {
         var logger = Logger(label: "muster-agent") { OneLineLog(StreamLogHandler.standardError(label: $0)) }
         logger.logLevel = level
         return logger

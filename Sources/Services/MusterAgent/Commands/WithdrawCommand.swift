@@ -1,6 +1,5 @@
 import ArgumentParser
 import Logging
-import MusterLog
 import MusterSystem
 
 /// `muster-agent ssh-withdraw`: what the package does before it is removed.
@@ -29,8 +28,7 @@ struct WithdrawCommand: AsyncParsableCommand {
         ssh.apply(to: &configuration.ssh)
         let options = configuration.ssh
         guard configuration.managesSSH, SSHDProgram(options: options).exists else { return }
-        var logger = Logger(label: "muster-agent") { OneLineLog(StreamLogHandler.standardError(label: $0)) }
-        logger.logLevel = .notice
+        let logger = ServeCommand.logger(.notice)
         do {
             try await SSHDSetup(options: options, paths: SSHPaths(state.paths), logger: logger).withdraw()
         } catch {

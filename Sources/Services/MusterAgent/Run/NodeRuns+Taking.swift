@@ -19,8 +19,7 @@ extension NodeRuns {
         let listed = Set(manifest.runs.map(\.run))
         for run in queue where !listed.contains(run.id) && !manifest.cancelled.contains(run.id) {
             logger.info("run dropped: the manifest does not list it any more", metadata: ["run": "\(run.id)"])
-            try shelf.remove(run.id)
-            runs[run.id] = nil
+            try remove(run.id)
         }
         try forgetExpired(now)
         wake()
@@ -112,15 +111,18 @@ extension NodeRuns {
         let excess = runs.count - limits.records + 1
         guard excess > 0 else { return true }
         let ended = runs.values.filter { $0.phase == .ended || $0.phase == .forgotten }.sorted { $0.isBefore($1) }
-        let refused = ended.filter { $0.isRefused && !executed.contains($0.id) }
-        let expired = ended.filter { !($0.isRefused && !executed.contains($0.id)) && $0.expires < now }
-        for run in (refused + expired).prefix(excess) {
-            try shelf.remove(run.id)
-            runs[run.id] = nil
-            undelivered[run.id] = nil
-            tried[run.id] = nil
-        }
+        func neverRan(_ run: NodeRun) -> Bool { run.isRefused && !executed.contains(run.id) }
+        let expired = ended.filter { !neverRan($0) && $0.expires < now }
+        for run in (ended.filter(neverRan) + expired).prefix(excess) { try remove(run.id) }
         return runs.count < limits.records
+    }
+
+    /// Lets go of a run altogether.
+    private func remove(_ id: RunID) throws(SystemError) {
+        try shelf.remove(id)
+        runs[id] = nil
+        undelivered[id] = nil
+        tried[id] = nil
     }
 
     /// Tells the service what became of a run of which nothing is kept; from memory, as often as it asks.
@@ -161,8 +163,7 @@ extension NodeRuns {
     private func forgetExpired(_ now: UTCTime) throws(SystemError) {
         for run in runs.values where run.phase == .forgotten {
             guard run.expires.adding(seconds: limits.rememberedSeconds) < now else { continue }
-            try shelf.remove(run.id)
-            runs[run.id] = nil
+            try remove(run.id)
         }
     }
 

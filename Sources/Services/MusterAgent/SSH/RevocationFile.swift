@@ -70,7 +70,8 @@ struct RevocationFile: Sendable {
     /// Notes that these keys sign `list` now, where it is the copy, or where an older agent noted nothing of its copy.
     func note(_ keys: [String], for list: [UInt8]) throws(Refusal) {
         let now = Origin(fleet: fleet, keys: keys)
-        guard origin != now, let newest, origin == nil || newest == list else { return }
+        let before = origin
+        guard before != now, let newest, before == nil || newest == list else { return }
         try keep(now)
     }
 
@@ -93,7 +94,8 @@ struct RevocationFile: Sendable {
         }
         if let objection = Self.objection(to: list, authorities) { throw Refusal(message: objection) }
         let now = Origin(fleet: fleet, keys: keys)
-        if origin == nil || origin == now, let lowest = lowestVersion(authorities), list.version < lowest {
+        let before = origin
+        if before == nil || before == now, let lowest = lowestVersion(authorities), list.version < lowest {
             throw Refusal(
                 message: "the revocation list went back from version \(lowest) to \(list.version), and the newer one "
                     + "stays: where the service's register was restored from an older copy, revoke again what was revoked since "

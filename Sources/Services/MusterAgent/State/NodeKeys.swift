@@ -23,9 +23,10 @@ public typealias KeyObserver = @Sendable (KeyStep) -> Void
 
 /// The node's keys as they are on the disk: `node.key`, and `node.key.next` while a rotation goes on.
 ///
-/// How they followed one another stands in `successions.json`, from before the service hears of it: a service whose register was
-/// put back to an older state has nobody else to learn it from. What to do with the keys is `NodeKeyring`'s to say. Files are linked or renamed into place whole and synced before anything
-/// else happens, so whoever is killed finds on the next start what there was.
+/// How they followed one another stands in `successions.json`, from before the service hears of it: a service whose register
+/// was put back to an older state has nobody else to learn it from. What to do with the keys is `NodeKeyring`'s to say.
+/// Files are linked or renamed into place whole and synced before anything else happens, so whoever is killed finds on the
+/// next start what there was.
 public final class NodeKeys: Sendable {
     private struct State: Sendable {
         var ring: NodeKeyring

@@ -35,9 +35,6 @@ public protocol FleetAuthority: Sendable {
 }
 
 extension FleetAuthority {
-    /// Nothing is known of keys.
-    public func manifestKeys() async -> [String]? { nil }
-
     /// Nothing to keep fresh.
     public func keepFresh() async {}
 
